@@ -1,0 +1,215 @@
+#include "engine/exchange.hpp"
+
+#include "engine/json_text.hpp"
+#include "engine/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace muster {
+namespace {
+
+namespace dom = simdjson::dom;
+
+void append_percent_encoded(std::string& out, std::string_view text) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    for (const char c : text) {
+        if (is_ascii_alphanumeric(c) || c == '-' || c == '_' || c == '.' || c == '~') {
+            out += c;
+        } else {
+            const auto byte = static_cast<unsigned char>(c);
+            out += '%';
+            out += digits[byte >> 4U];
+            out += digits[byte & 15U];
+        }
+    }
+}
+
+void append_member(std::string& body, field f, std::string_view value) {
+    body += body.empty() ? "{\"" : ",\"";
+    body += name_of(f);
+    body += "\":";
+    append_json_string(body, value);
+}
+
+// The member's text; empty when it is absent, null or no string.
+std::string_view text_of(const dom::object& from, std::string_view member) {
+    std::string_view value;
+    if (from[member].get(value) != simdjson::SUCCESS) return {};
+    return value;
+}
+
+// An empty string where the object names the row's own token, device and user; otherwise what is wrong.
+std::string mismatch(const operation& op, const row& r, const dom::object& from) {
+    const auto subject = text_of(from, name_of(op.subject));
+    if (subject.empty()) return fmt::format("does not name its {}", name_of(op.subject));
+    if (subject != r.subject())
+        return fmt::format("names another {} ({})", name_of(op.subject), printable(subject, 60));
+    const auto user = text_of(from, "userId");
+    if (user.empty()) return "does not name its user";
+    if (!equal_ignoring_case(user, r.get(field::user_id)))
+        return fmt::format("names another user ({})", printable(user, 60));
+    return {};
+}
+
+service_details details_of(const operation& op, const dom::object& from) {
+    service_details d;
+    d.state = text_of(from, op.state_member);
+    d.changed_at = text_of(from, op.changed_at_member);
+    d.changed_by = text_of(from, op.changed_by_member);
+    if (op.subject == field::device_serial) d.token_serial = text_of(from, name_of(field::token_serial));
+    return d;
+}
+
+bool is_wanted(const operation& op, std::string_view state) {
+    return std::ranges::find(op.wanted_states, state) != op.wanted_states.end();
+}
+
+void read_confirmation(const operation& op, const row& r, const dom::object& from, reply_reading& out) {
+    out.problem = mismatch(op, r, from);
+    if (!out.problem.empty()) return;
+    out.details = details_of(op, from);
+    if (is_wanted(op, out.details.state))
+        out.confirmed = true;
+    else
+        out.problem = fmt::format("says {} is '{}'", op.state_member, printable(out.details.state, 40));
+}
+
+// Assigned to whom, and in what state: what a look-up's object says about the row.
+void read_actual(const operation& op, const row& r, const dom::object& from, lookup_reading& out) {
+    const auto subject = text_of(from, name_of(op.subject));
+    if (subject != r.subject()) {
+        out.note = fmt::format("the look-up answered for another {}", name_of(op.subject));
+        return;
+    }
+    const auto user = text_of(from, "userId");
+    out.details = details_of(op, from);
+    if (!user.empty() && !equal_ignoring_case(user, r.get(field::user_id))) {
+        out.state = op.id == operation_id::assign ? actual_state::conflicting : actual_state::not_applied;
+        out.note = fmt::format("assigned to another user ({})", printable(user, 60));
+        return;
+    }
+    if (out.details.state.empty()) {
+        out.note = fmt::format("the look-up did not tell the {}", op.state_member);
+        return;
+    }
+    const bool as_wanted = !user.empty() && is_wanted(op, out.details.state);
+    out.state = as_wanted ? actual_state::as_wanted : actual_state::not_applied;
+    const auto name = text_of(from, "name");
+    const auto wanted_name = r.get(field::token_name);
+    if (as_wanted && op.id == operation_id::assign && !wanted_name.empty() && !name.empty() &&
+        name != wanted_name)
+        out.note = fmt::format("its name there is '{}'", printable(name, 80));
+}
+
+}  // namespace
+
+http_request build_request(const row& r) {
+    const operation& op = operation_of(r.operation());
+    http_request request{.method = op.method, .target = {}, .body = {}};
+    const auto hole = op.path.find("{}");
+    request.target = op.path.substr(0, hole);
+    for (const parameter& p : op.parameters) {
+        const auto value = r.get(p.name);
+        if (p.in_path)
+            append_percent_encoded(request.target, value);
+        else if (p.required || !value.empty())
+            append_member(request.body, p.name, value);
+    }
+    if (hole != std::string_view::npos) request.target += op.path.substr(hole + 2);
+    request.body += '}';
+    return request;
+}
+
+http_request build_lookup(const row& r) {
+    const lookup_call& call = *operation_of(r.operation()).lookup;
+    http_request request{.method = call.method, .target = std::string(call.path), .body = {}};
+    append_member(request.body, call.key, r.get(call.key));
+    request.body += '}';
+    return request;
+}
+
+reply_reading reply_reader::read_reply(const row& r, std::string_view body) {
+    const operation& op = operation_of(r.operation());
+    reply_reading out;
+    dom::element root;
+    if (parser_.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) {
+        out.problem = "is not JSON";
+        return out;
+    }
+    dom::object object;
+    if (!op.answers_array) {
+        if (root.get(object) == simdjson::SUCCESS)
+            read_confirmation(op, r, object, out);
+        else
+            out.problem = "is not a JSON object";
+        return out;
+    }
+    dom::array list;
+    if (root.get(list) != simdjson::SUCCESS) {
+        out.problem = "is not a JSON array";
+        return out;
+    }
+    out.problem = "is an empty array";
+    for (const dom::element item : list) {
+        out.confirmed = false;
+        if (item.get(object) != simdjson::SUCCESS) {
+            out.problem = "holds something other than objects";
+            return out;
+        }
+        read_confirmation(op, r, object, out);
+        if (!out.confirmed) return out;
+    }
+    return out;
+}
+
+lookup_reading reply_reader::read_lookup(const row& r, std::string_view body) {
+    const operation& op = operation_of(r.operation());
+    lookup_reading out;
+    dom::element root;
+    if (parser_.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) {
+        out.note = "the look-up's reply is not JSON";
+        return out;
+    }
+    dom::object object;
+    if (!op.lookup->answers_array) {
+        if (root.get(object) == simdjson::SUCCESS)
+            read_actual(op, r, object, out);
+        else
+            out.note = "the look-up's reply is not a JSON object";
+        return out;
+    }
+    dom::array list;
+    if (root.get(list) != simdjson::SUCCESS) {
+        out.note = "the look-up's reply is not a JSON array";
+        return out;
+    }
+    out.state = list.size() == 0 ? actual_state::not_applied : actual_state::unreadable;
+    for (const dom::element item : list) {
+        lookup_reading one;
+        if (item.get(object) == simdjson::SUCCESS) read_actual(op, r, object, one);
+        out = std::move(one);
+        if (out.state != actual_state::as_wanted) break;
+    }
+    return out;
+}
+
+std::string reply_reader::read_error(std::string_view body) {
+    dom::element root;
+    dom::object object;
+    if (parser_.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS ||
+        root.get(object) != simdjson::SUCCESS)
+        return printable(body, 200);
+    std::string_view message, code;
+    for (const std::string_view member :
+         {"message", "errorMessage", "error_description", "description", "detail"})
+        if (message.empty()) message = text_of(object, member);
+    for (const std::string_view member : {"code", "errorCode", "error", "title"})
+        if (code.empty()) code = text_of(object, member);
+    if (message.empty() && code.empty()) return printable(body, 200);
+    if (message.empty() || code.empty()) return printable(message.empty() ? code : message, 400);
+    return fmt::format("{}: {}", printable(code, 100), printable(message, 300));
+}
+
+}  // namespace muster

@@ -1,0 +1,56 @@
+// From a journal's records to the state of a run: what became of each row, and what is in doubt.
+// One byte a row, however many records there are.
+#pragma once
+
+#include "engine/journal/record.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+/// Where a row stands in the journal.
+enum class row_state : std::uint8_t {
+    untouched,  ///< never sent, or surely without effect
+    intended,   ///< may have been sent; nothing is known of it
+    applied,
+    already,
+    rejected,
+    blocked,
+    exhausted,
+    in_doubt,  ///< was sent, and even asking did not tell
+    invalid
+};
+row_state state_of(outcome o) noexcept;
+/// The outcome that a state amounts to: untouched is pending, intended is in doubt.
+outcome outcome_of(row_state s) noexcept;
+
+class journal_replay {
+  public:
+    /// Takes the next record. False when it cannot belong to this journal (a row number beyond its rows).
+    bool add(const journal_record& r);
+
+    [[nodiscard]] bool has_header() const noexcept { return header_.has_value(); }
+    [[nodiscard]] const journal_header& header() const { return *header_; }
+    /// The settings of the session that goes on, where flags replace those of the run.
+    void use_settings(run_settings s) { header_->settings = std::move(s); }
+    [[nodiscard]] const std::vector<row_state>& rows() const noexcept { return rows_; }
+    [[nodiscard]] std::uint64_t sessions() const noexcept { return sessions_; }
+    /// How the last session ended; nothing when it did not end in good order.
+    [[nodiscard]] const std::optional<end_record>& last_end() const noexcept { return last_end_; }
+    [[nodiscard]] outcome_counts counts() const noexcept;
+    /// Every row has an outcome that no later session would look at again.
+    [[nodiscard]] bool finished() const noexcept;
+
+  private:
+    bool mark(const std::vector<std::uint64_t>& rows, row_state from, row_state to);
+
+    std::optional<journal_header> header_;
+    std::vector<row_state> rows_;
+    std::uint64_t sessions_ = 0;
+    std::optional<end_record> last_end_;
+};
+
+}  // namespace muster

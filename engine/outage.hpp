@@ -1,0 +1,42 @@
+// When to try to connect again, and when to give up: rows are not used up while the service cannot be
+// reached.
+#pragma once
+
+#include "engine/retry_policy.hpp"
+
+#include <chrono>
+
+namespace muster {
+
+class outage {
+  public:
+    /// `attempts`: failed connects in a row before a service that was never reached is given up.
+    /// `patience`: how long a service that was there before is waited for.
+    outage(unsigned attempts, std::chrono::milliseconds patience)
+        : attempts_(attempts), patience_(patience) {}
+
+    /// A connection was made, or a reply came.
+    void reached(instant) noexcept {
+        reached_ = true;
+        failures_ = 0;
+    }
+    /// A connection could not be made. True when it is time to give up.
+    [[nodiscard]] bool failed(instant now, random_source& random) {
+        if (failures_++ == 0) since_ = now;
+        retry_at_ = now + backoff(failures_, random);
+        return reached_ ? now - since_ >= patience_ : failures_ >= attempts_;
+    }
+    [[nodiscard]] bool lasts() const noexcept { return failures_ > 0; }
+    /// When the next attempt is due; only one is made at a time while the outage lasts.
+    [[nodiscard]] instant retry_at() const noexcept { return retry_at_; }
+
+  private:
+    unsigned attempts_;
+    std::chrono::milliseconds patience_;
+    unsigned failures_ = 0;
+    bool reached_ = false;
+    instant since_{};
+    instant retry_at_{};
+};
+
+}  // namespace muster
