@@ -1,0 +1,38 @@
+// A file's bytes as a byte_source, hashed on the way: what a pass has read is known afterwards by its
+// SHA-256, so a job can be told from another one without a second look at the file.
+#pragma once
+
+#include "io/byte_source.hpp"
+
+#include <openssl/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace muster {
+
+class file_source final : public byte_source {
+  public:
+    /// Reads from the start of `fd` by position, so that several sources may share it; does not own it.
+    /// `name` is the file's for messages.
+    file_source(int fd, std::string name);
+
+    [[nodiscard]] result<std::size_t> read(std::span<char> to) override;
+
+    [[nodiscard]] std::uint64_t bytes_read() const noexcept { return offset_; }
+    /// Of the bytes read so far: 64 hexadecimal digits.
+    [[nodiscard]] std::string sha256() const;
+
+  private:
+    struct free_digest {
+        void operator()(EVP_MD_CTX* context) const noexcept;
+    };
+
+    int fd_;
+    std::string name_;
+    std::uint64_t offset_ = 0;
+    std::unique_ptr<EVP_MD_CTX, free_digest> digest_;
+};
+
+}  // namespace muster

@@ -1,0 +1,81 @@
+// The journal on disk: created once, locked while a run writes it, read back to the state of the run. A torn
+// tail is cut off when a run goes on with it; anything else that is not as it was written is told and left
+// alone.
+#pragma once
+
+#include "engine/coordinator.hpp"
+#include "engine/journal/decoder.hpp"
+#include "engine/journal/encoder.hpp"
+#include "engine/journal/replay.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+/// A stretch of a journal that holds no valid record though valid ones follow.
+struct journal_damage {
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+    std::string what;
+};
+
+/// All that reading a journal tells.
+struct journal_contents {
+    journal_replay replay;
+    journal_decoder decoder;  ///< at the end of the good part: reads outcomes again, knows the phrases
+    std::uint64_t size = 0;
+    std::uint64_t records = 0;
+    std::uint64_t good_bytes = 0;  ///< up to here every record is valid
+    std::uint64_t torn_bytes = 0;  ///< behind it, of an unfinished write
+    std::vector<journal_damage> damages;
+    std::uint64_t records_behind_damage = 0;
+};
+
+/// Called for every outcome record with its offset.
+using outcome_visitor = std::function<void(const row_outcome&, std::uint64_t)>;
+
+/// Reads a journal without locking or changing it. Fails: journal_missing, storage (cannot be read),
+/// journal_damaged (no journal, another version, a broken header). Other damage is in the contents.
+result<journal_contents> read_journal(const std::string& path, const outcome_visitor& visit = {});
+
+/// The sentence for a damaged journal, or nothing when it is sound.
+std::string damage_text(const std::string& path, const journal_contents& contents);
+
+class journal_file final : public journal_sink {
+  public:
+    /// A new journal: the header is on disk, and its name is, when this returns. Fails: journal_exists,
+    /// storage.
+    static result<std::unique_ptr<journal_file>> create(boost::asio::any_io_executor executor,
+                                                        const std::string& path,
+                                                        const journal_header& header);
+    /// Goes on with a journal: locks it, reads it into `contents`, cuts a torn tail off. Fails as
+    /// read_journal() does, and: journal_busy, journal_damaged for damage of any kind.
+    static result<std::unique_ptr<journal_file>> resume(boost::asio::any_io_executor executor,
+                                                        const std::string& path, journal_contents& contents);
+    ~journal_file() override;
+
+    std::uint64_t intents(std::span<const std::uint64_t> rows) override;
+    std::uint64_t withdrawn(std::span<const std::uint64_t> rows) override;
+    std::uint64_t outcome(const row_outcome& o) override;
+    std::uint64_t end(const end_record& r) override;
+    void session(const session_record& r);
+
+    /// Starts to write what was appended unless a write is under way; `done` is called with the position up
+    /// to which all is durable. A failure is final.
+    void flush(std::function<void(result<std::uint64_t>)> done);
+    /// Nothing is under way and nothing waits to be written.
+    [[nodiscard]] bool settled() const noexcept;
+
+  private:
+    struct impl;
+    explicit journal_file(std::unique_ptr<impl> i);
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace muster

@@ -1,0 +1,338 @@
+#include "io/pipeline.hpp"
+
+#include "engine/outage.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include <exception>
+#include <functional>
+#include <vector>
+
+namespace muster {
+
+namespace net = boost::asio;
+
+namespace {
+
+constexpr std::size_t rows_per_slice = 10'000;  // read at a stretch before the network gets its turn
+
+moment now() {
+    return {std::chrono::steady_clock::now(),
+            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now())};
+}
+
+// A connection and the coroutine that drives it. It sleeps until it is told to connect or to send.
+struct worker {
+    worker(net::any_io_executor executor, std::shared_ptr<https_context> https)
+        : client(executor, std::move(https)), wake(executor, net::steady_timer::time_point::max()) {}
+
+    https_client client;
+    net::steady_timer wake;
+    bool connecting = false;
+    std::optional<order> todo;
+};
+
+}  // namespace
+
+struct pipeline::impl {
+    impl(pipeline_parts p, pipeline_options o)
+        : parts(std::move(p)),
+          options(o),
+          coord(o.decisions, parts.before.counts(), parts.journal, parts.observer),
+          pass(parts.job.start_pass()),
+          timer(parts.context),
+          gap(o.decisions.max_attempts, o.outage_timeout),
+          random(o.decisions.seed + 1),
+          started(std::chrono::steady_clock::now()) {}
+
+    pipeline_parts parts;
+    pipeline_options options;
+    coordinator coord;
+    std::unique_ptr<job_file::pass> pass;
+    net::steady_timer timer;
+    outage gap;
+    random_source random;
+    instant started;
+
+    record current;
+    std::uint64_t next_row = 0;
+    bool more_rows = true;
+    std::vector<std::unique_ptr<worker>> workers;
+    std::vector<worker*> idle_connected;  // the last used first: it is the least likely to be stale
+    std::vector<worker*> idle_unconnected;
+    std::size_t connecting = 0;
+    bool pump_posted = false;
+    bool finishing = false;  // finish() was called: only the journal is waited for
+    bool ended = false;
+    std::optional<error> storage_failure;
+    std::exception_ptr broken;
+    std::function<void()> on_end;
+
+    // ---- rows
+
+    // Reads rows until the coordinator has enough. False when there is more to read at once.
+    bool read_rows() {
+        for (std::size_t n = 0; more_rows && coord.wants_rows(); ++n) {
+            if (n == rows_per_slice) return false;
+            auto got = pass->records().next(current);
+            if (!got) {
+                more_rows = false;
+                coord.stop(end_reason::job_changed, got.error().message);
+            } else if (*got) {
+                take_row();
+            } else {
+                end_of_rows();
+            }
+        }
+        return true;
+    }
+
+    void take_row() {
+        const auto& states = parts.before.rows();
+        if (next_row >= states.size()) {
+            more_rows = false;
+            coord.stop(end_reason::job_changed,
+                       parts.job.name() + ": has more rows than when it was checked");
+            return;
+        }
+        row_view r;
+        const auto problem = parts.mapper.map(current, next_row, r);
+        const row_state before = states[static_cast<std::size_t>(next_row++)];
+        if (!problem)
+            coord.admit(r, before, now().wall);
+        else if (options.skip_invalid)
+            coord.admit_invalid(r, *problem, before, now().wall);
+        else
+            coord.stop(end_reason::job_changed,
+                       fmt::format("{}:{}: {} (it was not so when the job was checked)", parts.job.name(),
+                                   current.line, problem->text()));
+    }
+
+    void end_of_rows() {
+        more_rows = false;
+        coord.end_of_job();
+        const auto read = pass->identity();
+        const auto& header = parts.before.header();
+        if (read.sha256 != header.job_sha256 || read.size != header.job_size)
+            coord.stop(end_reason::job_changed, parts.job.name() + ": was changed while the run went on");
+    }
+
+    // ---- the pump: after every event, everything that can go on goes on
+
+    void pump() {
+        if (ended) return;
+        if (!read_rows()) post_pump();
+        const instant at = std::chrono::steady_clock::now();
+        coord.prepare(at);
+        hand_out_orders(at);
+        open_connections(at);
+        flush();
+        if (coord.done() && !finishing) {
+            finishing = true;
+            coord.finish(elapsed());
+            flush();
+        }
+        if (finishing && parts.journal.settled()) return end();
+        set_timer();
+    }
+
+    void post_pump() {
+        if (pump_posted) return;
+        pump_posted = true;
+        net::post(parts.context, [this] {
+            pump_posted = false;
+            pump();
+        });
+    }
+
+    void hand_out_orders(instant at) {
+        while (!idle_connected.empty() && coord.can_send(at)) {
+            worker* const w = idle_connected.back();
+            idle_connected.pop_back();
+            if (!w->client.usable()) {
+                idle_unconnected.push_back(w);
+                continue;
+            }
+            w->todo = coord.take(at);
+            w->wake.cancel();
+        }
+    }
+
+    // As many as there are requests that could leave; one at a time while the service cannot be reached.
+    void open_connections(instant at) {
+        if (!coord.can_send(at) || !idle_connected.empty()) return;
+        while (connecting < coord.sendable() && !idle_unconnected.empty()) {
+            if (gap.lasts() && (connecting > 0 || gap.retry_at() > at)) return;
+            worker* const w = idle_unconnected.back();
+            idle_unconnected.pop_back();
+            w->connecting = true;
+            ++connecting;
+            w->wake.cancel();
+        }
+    }
+
+    void flush() {
+        parts.journal.flush([this](result<std::uint64_t> position) {
+            if (position) {
+                coord.durable(*position, now());
+            } else {
+                storage_failure = position.error();
+                return end();
+            }
+            pump();
+        });
+    }
+
+    // Only for what no event announces: a permit or a retry that lies ahead.
+    void set_timer() {
+        const instant at = std::chrono::steady_clock::now();
+        instant wake = coord.wake_at().value_or(instant::max());
+        if (wake <= at) wake = instant::max();
+        if (gap.lasts() && connecting == 0 && coord.sendable() > 0 && !coord.stopping())
+            wake = std::min(wake, gap.retry_at());
+        if (wake == instant::max()) return;
+        timer.expires_at(wake);
+        timer.async_wait([this](boost::system::error_code problem) {
+            if (!problem) pump();
+        });
+    }
+
+    void end() {
+        ended = true;
+        timer.cancel();
+        for (auto& w : workers) {
+            w->client.close();
+            w->wake.cancel();
+        }
+        if (on_end) on_end();
+    }
+
+    // ---- the workers
+
+    net::awaitable<void> work(worker& w) {
+        while (!ended) {
+            if (!w.connecting && !w.todo) {
+                boost::system::error_code ignored;
+                co_await w.wake.async_wait(net::redirect_error(net::use_awaitable, ignored));
+                if (ended) co_return;
+            }
+            if (w.connecting)
+                co_await connect(w);
+            else
+                while (w.todo && !ended) co_await exchange(w);
+        }
+    }
+
+    net::awaitable<void> connect(worker& w) {
+        auto connected = co_await w.client.connect();
+        w.connecting = false;
+        --connecting;
+        if (ended) co_return;
+        if (connected) {
+            gap.reached(std::chrono::steady_clock::now());
+            idle_connected.push_back(&w);
+        } else {
+            idle_unconnected.push_back(&w);
+            connect_failed(connected.error());
+        }
+        pump();
+    }
+
+    void connect_failed(const error& why) {
+        if (why.is(errc::untrusted_server)) return coord.stop(end_reason::untrusted_server, why.message);
+        const bool give_up = gap.failed(std::chrono::steady_clock::now(), random);
+        if (give_up) return coord.stop(end_reason::unreachable, why.message);
+        parts.observer.unreachable(why.message, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                    gap.retry_at() - std::chrono::steady_clock::now()));
+    }
+
+    net::awaitable<void> exchange(worker& w) {
+        tokens_refused();
+        const auto bearer = parts.tokens.current(std::chrono::system_clock::now());
+        if (!bearer) {
+            coord.returned(*w.todo);
+            coord.stop(end_reason::not_authorised, bearer.error().message);
+            w.todo.reset();
+            idle_connected.push_back(&w);
+            pump();
+            co_return;
+        }
+        // Copied: the source may sign another one for somebody else while this exchange is under way.
+        const std::string text = (*bearer)->text;
+        w.todo->generation = (*bearer)->generation;
+        auto outcome = co_await w.client.exchange(w.todo->request, text);
+        if (ended) co_return;
+        const order o = std::move(*w.todo);
+        w.todo.reset();
+        if (outcome) {
+            gap.reached(std::chrono::steady_clock::now());
+            coord.replied(o, *outcome, now());
+        } else {
+            coord.failed(o, outcome.error(), now());
+        }
+        if (w.client.usable())
+            idle_connected.push_back(&w);
+        else
+            idle_unconnected.push_back(&w);
+        pump();
+    }
+
+    void tokens_refused() {
+        if (coord.refused_generation() > 0) parts.tokens.refused(coord.refused_generation());
+    }
+
+    std::chrono::milliseconds elapsed() const {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                                     started);
+    }
+};
+
+pipeline::pipeline(pipeline_parts parts, pipeline_options options)
+    : impl_(std::make_unique<impl>(std::move(parts), options)) {}
+pipeline::~pipeline() = default;
+
+result<void> pipeline::run(std::function<void()> on_end) {
+    impl& i = *impl_;
+    i.on_end = std::move(on_end);
+    for (unsigned n = 0; n < i.options.decisions.concurrency; ++n)
+        i.workers.push_back(std::make_unique<worker>(i.parts.context.get_executor(), i.parts.https));
+    for (auto& w : i.workers) {
+        i.idle_unconnected.push_back(w.get());
+        net::co_spawn(i.parts.context, i.work(*w), [&i](std::exception_ptr problem) {
+            if (!problem) return;
+            i.broken = problem;
+            i.parts.context.stop();
+        });
+    }
+    i.post_pump();
+    i.parts.context.run();
+    if (i.broken) std::rethrow_exception(i.broken);
+    if (i.storage_failure) return *i.storage_failure;
+    return {};
+}
+
+void pipeline::interrupt() {
+    impl& i = *impl_;
+    if (i.coord.stopping()) {
+        // A second time: drop what is in flight. Those rows stay in doubt, and the journal is still
+        // completed.
+        for (auto& w : i.workers) w->client.close();
+    }
+    i.coord.stop(end_reason::interrupted, "interrupted");
+    i.post_pump();
+}
+
+const coordinator& pipeline::state() const noexcept {
+    return impl_->coord;
+}
+std::chrono::milliseconds pipeline::elapsed() const noexcept {
+    return impl_->elapsed();
+}
+
+}  // namespace muster

@@ -1,0 +1,174 @@
+// Beast's basic_parser is used directly rather than through parser<string_body>: that one stores every header
+// in a tree of its own, which would be the larger part of what a reply costs.
+#include "io/reply_parser.hpp"
+
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace muster {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::beast::error_code;
+
+constexpr std::uint32_t header_limit = 64 * 1024;
+constexpr std::uint64_t body_limit = 1024 * 1024;
+constexpr std::size_t read_size = 16 * 1024;  // one TLS record
+constexpr std::size_t usual_headers = 6;
+constexpr int most_interim_replies = 16;
+
+bool is_kept(http::field field, beast::string_view name) {
+    switch (field) {
+        case http::field::retry_after:
+        case http::field::date:
+        case http::field::location:
+        case http::field::content_type:
+        case http::field::connection:
+        case http::field::www_authenticate: return true;
+        case http::field::unknown: break;
+        default: return false;
+    }
+    for (const beast::string_view prefix : {"ratelimit", "x-ratelimit", "x-rate-limit"})
+        if (beast::iequals(name.substr(0, prefix.size()), prefix)) return true;
+    return false;
+}
+
+class reply_reader final : public http::basic_parser<false> {
+  public:
+    reply_reader() {
+        basic_parser::header_limit(muster::header_limit);
+        basic_parser::body_limit(muster::body_limit);
+        eager(true);
+        reply.headers.reserve(usual_headers);
+    }
+
+    http_reply reply;
+    int version = 0;
+
+  private:
+    void on_request_impl(http::verb, beast::string_view, beast::string_view, int, error_code&) override {}
+    void on_response_impl(int status, beast::string_view, int http_version, error_code&) override {
+        reply.status = static_cast<unsigned>(status);
+        version = http_version;
+    }
+    void on_field_impl(http::field field, beast::string_view name, beast::string_view value,
+                       error_code&) override {
+        if (!is_kept(field, name)) return;
+        auto& kept = reply.headers.emplace_back(std::string(name), std::string(value));
+        for (char& c : kept.first)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    void on_header_impl(error_code&) override {}
+    void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override {
+        if (length) reply.body.reserve(static_cast<std::size_t>(std::min(*length, muster::body_limit)));
+    }
+    std::size_t on_body_impl(beast::string_view bytes, error_code&) override {
+        reply.body.append(bytes.data(), bytes.size());
+        return bytes.size();
+    }
+    void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {}
+    std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view bytes, error_code&) override {
+        reply.body.append(bytes.data(), bytes.size());
+        return bytes.size();
+    }
+    void on_finish_impl(error_code&) override {}
+};
+
+}  // namespace
+
+struct reply_parser::impl {
+    std::optional<reply_reader> reader;
+    beast::flat_buffer buffer{2 * header_limit};
+    std::string problem;
+    bool to_connect = false;
+    int interim = 0;
+
+    void renew() {
+        reader.emplace();
+        reader->skip(to_connect);
+    }
+
+    state failed(const error_code& why) {
+        problem = why.message();
+        return state::broken;
+    }
+
+    state parse();
+};
+
+reply_parser::state reply_parser::impl::parse() {
+    while (buffer.size() > 0) {
+        error_code failure;
+        buffer.consume(reader->put(buffer.data(), failure));
+        if (failure == http::error::need_more) return state::more;
+        if (failure) return failed(failure);
+        if (!reader->is_done()) continue;
+        const unsigned status = reader->reply.status;
+        if (status < 100 || status == 101 || status >= 200) return state::complete;
+        if (++interim > most_interim_replies) return failed(http::error::bad_status);
+        renew();
+    }
+    return state::more;
+}
+
+reply_parser::reply_parser() : impl_(std::make_unique<impl>()) {
+    impl_->renew();
+}
+reply_parser::~reply_parser() = default;
+
+void reply_parser::start(bool to_connect) {
+    impl_->buffer.clear();
+    impl_->problem.clear();
+    impl_->to_connect = to_connect;
+    impl_->interim = 0;
+    impl_->renew();
+}
+
+std::span<char> reply_parser::prepare() {
+    const auto room = impl_->buffer.prepare(read_size);
+    return {static_cast<char*>(room.data()), room.size()};
+}
+
+reply_parser::state reply_parser::commit(std::size_t count) {
+    impl_->buffer.commit(count);
+    return impl_->parse();
+}
+
+reply_parser::state reply_parser::finish() {
+    error_code failure;
+    if (!impl_->reader->got_some()) return state::more;  // put_eof would take nothing at all for a reply
+    impl_->reader->put_eof(failure);
+    if (failure) return impl_->failed(failure);
+    return impl_->reader->is_done() ? state::complete : state::more;
+}
+
+http_reply reply_parser::take() {
+    return std::move(impl_->reader->reply);
+}
+
+bool reply_parser::keeps_alive() const {
+    return impl_->reader->version >= 11 && impl_->reader->reply.status != 101 &&
+           impl_->reader->keep_alive() && !has_more();
+}
+
+bool reply_parser::has_more() const {
+    return impl_->buffer.size() > 0;
+}
+
+bool reply_parser::started() const {
+    return impl_->reader->got_some() || impl_->buffer.size() > 0;
+}
+
+const std::string& reply_parser::problem() const {
+    return impl_->problem;
+}
+
+}  // namespace muster

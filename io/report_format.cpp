@@ -1,0 +1,189 @@
+#include "io/report_format.hpp"
+
+#include "engine/json_text.hpp"
+#include "engine/text.hpp"
+#include "io/csv_writer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace muster {
+namespace {
+
+constexpr std::array<std::string_view, 10> result_columns{"line",       "outcome", "httpStatus", "attempts",
+                                                          "time",       "state",   "changedAt",  "changedBy",
+                                                          "credential", "message"};
+
+// Ours step aside where the job file has a column of the same name.
+std::vector<std::string> result_names(const std::vector<std::string>& columns) {
+    std::vector<std::string> names;
+    for (const auto ours : result_columns) {
+        std::string name(ours);
+        const auto taken = [&](const std::string& c) { return equal_ignoring_case(c, name); };
+        while (std::ranges::any_of(columns, taken)) name = "muster_" + name;
+        names.push_back(std::move(name));
+    }
+    return names;
+}
+
+std::string time_of(const row_outcome& o) {
+    return o.result == outcome::pending || o.at == wall_time{} ? "" : to_iso(o.at);
+}
+
+std::string number_or_nothing(unsigned n) {
+    return n == 0 ? std::string() : fmt::format("{}", n);
+}
+
+// The value of a column in this record; nothing where the record does not have it. Records of one file are
+// alike, so the same place is looked at first.
+const cell* find_cell(const record& from, std::size_t place, std::string_view column) {
+    const std::size_t n = std::min(from.names.size(), from.cells.size());
+    if (place < n && from.names[place] == column) return &from.cells[place];
+    for (std::size_t i = 0; i < n; ++i)
+        if (from.names[i] == column) return &from.cells[i];
+    return nullptr;
+}
+
+std::string_view csv_value(const cell* c) {
+    if (c == nullptr || (c->json && c->text == "null")) return {};
+    return c->text;
+}
+
+void append_cell(std::string& out, const cell& c) {
+    if (c.json)
+        out += c.text;
+    else
+        append_json_string(out, c.text);
+}
+
+void append_members(std::string& out, const record& from) {
+    const std::size_t n = std::min(from.names.size(), from.cells.size());
+    for (std::size_t i = 0; i < n; ++i) {
+        if (i > 0) out += ',';
+        append_json_string(out, from.names[i]);
+        out += ':';
+        append_cell(out, from.cells[i]);
+    }
+}
+
+class csv_format final : public report_format {
+  public:
+    csv_format(std::vector<std::string> columns, bool as_job)
+        : columns_(std::move(columns)), as_job_(as_job) {}
+
+    void begin(std::string& out) override {
+        std::vector<std::string_view> names(columns_.begin(), columns_.end());
+        const auto ours = result_names(columns_);
+        if (!as_job_) names.insert(names.end(), ours.begin(), ours.end());
+        append_csv_record(out, names);
+    }
+
+    void row(std::string& out, const report_row& r) override {
+        fields_.clear();
+        for (std::size_t i = 0; i < columns_.size(); ++i)
+            fields_.push_back(csv_value(find_cell(r.from, i, columns_[i])));
+        if (as_job_) return append_csv_record(out, fields_);
+        const row_outcome& o = r.what;
+        const auto line = fmt::format("{}", r.from.line), status = number_or_nothing(o.status),
+                   attempts = number_or_nothing(o.attempts), time = time_of(o);
+        for (const std::string_view value :
+             {std::string_view(line), name_of(o.result), std::string_view(status), std::string_view(attempts),
+              std::string_view(time), std::string_view(o.details.state),
+              std::string_view(o.details.changed_at), std::string_view(o.details.changed_by),
+              std::string_view(o.details.token_serial), std::string_view(o.message)})
+            fields_.push_back(value);
+        append_csv_record(out, fields_);
+    }
+
+  private:
+    std::vector<std::string> columns_;
+    bool as_job_;
+    std::vector<std::string_view> fields_;
+};
+
+class jsonl_format final : public report_format {
+  public:
+    jsonl_format(const std::vector<std::string>& columns, bool as_job)
+        : names_(result_names(columns)), as_job_(as_job) {}
+
+    void row(std::string& out, const report_row& r) override {
+        out += '{';
+        append_members(out, r.from);
+        if (!as_job_) append_result(out, r, !r.from.cells.empty());
+        out += "}\n";
+    }
+
+  private:
+    void append_result(std::string& out, const report_row& r, bool more) {
+        const row_outcome& o = r.what;
+        const auto text = [&](std::size_t name, std::string_view value) {
+            if (value.empty()) return;
+            key(out, name, more);
+            append_json_string(out, value);
+        };
+        const auto number = [&](std::size_t name, std::uint64_t value) {
+            key(out, name, more);
+            append_json_number(out, value);
+        };
+        number(0, r.from.line);
+        text(1, name_of(o.result));
+        if (o.status > 0) number(2, o.status);
+        number(3, o.attempts);
+        text(4, time_of(o));
+        text(5, o.details.state);
+        text(6, o.details.changed_at);
+        text(7, o.details.changed_by);
+        text(8, o.details.token_serial);
+        text(9, o.message);
+    }
+    void key(std::string& out, std::size_t name, bool& more) {
+        if (more) out += ',';
+        more = true;
+        append_json_string(out, names_[name]);
+        out += ':';
+    }
+
+    std::vector<std::string> names_;
+    bool as_job_;
+};
+
+class text_format final : public report_format {
+  public:
+    void begin(std::string& out) override {
+        out += fmt::format("{:>8}  {:<9}  {:<12}  {:<14}  {:<36}  {}\n", "line", "outcome", "operation",
+                           "serial", "user", "message");
+    }
+    void row(std::string& out, const report_row& r) override {
+        const auto operation = r.readable ? operation_of(r.read.operation).name : std::string_view("?");
+        auto serial = r.readable ? r.read.subject() : r.read.get(field::token_serial);
+        if (serial.empty()) serial = r.read.get(field::device_serial);
+        const auto line = fmt::format("{:>8}  {:<9}  {:<12}  {:<14}  {:<36}  {}", r.from.line,
+                                      name_of(r.what.result), operation, printable(serial, 36),
+                                      printable(r.read.get(field::user_id), 36), note_of(r.what));
+        out.append(line, 0, line.find_last_not_of(' ') + 1);
+        out += '\n';
+    }
+
+  private:
+    static std::string note_of(const row_outcome& o) {
+        if (!o.message.empty()) return printable(o.message, 400);
+        return printable(o.details.state, 40);
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<report_format> make_report_format(report_kind kind, std::vector<std::string> columns) {
+    switch (kind) {
+        case report_kind::text: return std::make_unique<text_format>();
+        case report_kind::csv: return std::make_unique<csv_format>(std::move(columns), false);
+        case report_kind::job_csv: return std::make_unique<csv_format>(std::move(columns), true);
+        case report_kind::jsonl: return std::make_unique<jsonl_format>(columns, false);
+        case report_kind::job_jsonl: return std::make_unique<jsonl_format>(columns, true);
+    }
+    return nullptr;
+}
+
+}  // namespace muster

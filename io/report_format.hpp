@@ -1,0 +1,35 @@
+// How one row of a report is written: as text for people, CSV or JSONL for programs, or as the row of a job
+// file that can be run again. Pure formatting, appended to a buffer.
+#pragma once
+
+#include "engine/job.hpp"
+#include "engine/outcome.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+enum class report_kind : std::uint8_t { text, csv, jsonl, job_csv, job_jsonl };
+
+/// One row: what the job file says and what became of it.
+struct report_row {
+    const record& from;
+    const row_view& read;  ///< as far as it could be read
+    bool readable = true;  ///< `read` holds a whole row
+    const row_outcome& what;
+};
+
+class report_format {
+  public:
+    virtual ~report_format() = default;
+    virtual void begin(std::string& /*out*/) {}
+    virtual void row(std::string& out, const report_row& r) = 0;
+};
+
+/// `columns`: the job file's, in order.
+std::unique_ptr<report_format> make_report_format(report_kind kind, std::vector<std::string> columns);
+
+}  // namespace muster

@@ -1,0 +1,48 @@
+// A token is renewed when 4/5 of its life is gone: early enough that a request which waits in a queue, and a
+// server clock that is some minutes ahead, do not meet an expired one; late enough that signing costs
+// nothing. A clock that went backwards makes `iat` lie in the future, which servers refuse: signed afresh as
+// well.
+#include "io/token_source.hpp"
+
+#include "io/jwt.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace muster {
+namespace {
+
+// The service takes no token that is to live longer than an hour.
+constexpr std::chrono::seconds longest_life = std::chrono::hours(1);
+constexpr std::chrono::seconds shortest_life{5};
+
+}  // namespace
+
+token_source::token_source(credentials from, std::chrono::seconds lifetime)
+    : credentials_(std::move(from)), lifetime_(std::clamp(lifetime, shortest_life, longest_life)) {}
+
+result<const bearer_token*> token_source::current(std::chrono::system_clock::time_point now) {
+    if (stale_ || now < issued_ || now - issued_ >= lifetime_ * 4 / 5) {
+        const result<void> signing = sign(now);
+        if (!signing) return signing.error();
+    }
+    return &token_;
+}
+
+void token_source::refused(std::uint64_t generation) {
+    if (generation == token_.generation) stale_ = true;
+}
+
+result<void> token_source::sign(std::chrono::system_clock::time_point now) {
+    const auto issued_at = std::chrono::floor<std::chrono::seconds>(now);
+    const jwt_claims claims{credentials_.access_id, credentials_.api_url, issued_at, issued_at + lifetime_};
+    result<std::string> text = sign_jwt(*credentials_.key, claims);
+    if (!text) return text.error();
+    token_.text = std::move(*text);
+    ++token_.generation;
+    issued_ = issued_at;
+    stale_ = false;
+    return {};
+}
+
+}  // namespace muster
