@@ -1,0 +1,45 @@
+// What goes to standard error: log lines (text or JSON) and, on a terminal, a progress line that log lines do
+// not tear. Standard output is for results alone.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace muster {
+
+/// Further members of a JSON log line; a value that starts with a digit is written as a number.
+using log_fields = std::vector<std::pair<std::string_view, std::string>>;
+
+class console {
+  public:
+    enum class level { info, warning, failure };
+
+    explicit console(bool json) : json_(json) {}
+
+    void log(level l, std::string_view event, std::string_view text, const log_fields& fields = {});
+    /// Draws the progress line anew; only on a terminal.
+    void progress(std::string line);
+    /// Removes the progress line.
+    void clear();
+
+    [[nodiscard]] bool json() const noexcept { return json_; }
+    /// Standard error is a terminal that can redraw a line.
+    [[nodiscard]] static bool is_terminal() noexcept;
+
+  private:
+    bool json_;
+    std::string drawn_;
+};
+
+/// 1234567 as "1,234,567".
+std::string grouped(std::uint64_t n);
+/// "45 s", "3 min 20 s", "2 h 5 min", "3 days 4 h".
+std::string lasting(double seconds);
+/// "1 row", "2 rows".
+std::string counted(std::uint64_t n, std::string_view noun);
+/// A word as a shell takes it: quoted where it needs to be.
+std::string shell_word(std::string_view word);
+
+}  // namespace muster

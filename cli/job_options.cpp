@@ -1,0 +1,46 @@
+#include "cli/job_options.hpp"
+
+#include <fmt/format.h>
+
+namespace muster {
+
+void job_options::declare(CLI::App& command) {
+    command.add_option("JOB", path, "The job file, CSV or JSONL; - reads standard input")->required();
+    command.add_option("--format", format, "csv or jsonl, where the file's name does not say it")
+        ->check(CLI::IsMember({"csv", "jsonl"}));
+    command
+        .add_option("--map", map,
+                    "FIELD=COLUMN: the field stands in a column of another name; can be repeated")
+        ->type_name("FIELD=COLUMN")
+        ->expected(1)
+        ->take_all();
+    command
+        .add_option(
+            "--operation", operation,
+            "What to do with every row of a file without an operation column: assign, enable, disable or "
+            "enable-ds100")
+        ->type_name("NAME");
+}
+
+result<column_options> job_options::columns() const {
+    column_options out{.map = {}, .operation = operation};
+    for (const auto& entry : map) {
+        const auto equals = entry.find('=');
+        if (equals == std::string::npos || equals == 0)
+            return error(errc::usage, fmt::format("--map {}: must be FIELD=COLUMN", entry));
+        out.map[entry.substr(0, equals)] = entry.substr(equals + 1);
+    }
+    return out;
+}
+
+std::optional<job_format> job_options::file_format() const {
+    if (format == "csv") return job_format::csv;
+    if (format == "jsonl") return job_format::jsonl;
+    return std::nullopt;
+}
+
+std::string_view name_of(job_format f) noexcept {
+    return f == job_format::csv ? "csv" : "jsonl";
+}
+
+}  // namespace muster

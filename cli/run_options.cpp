@@ -1,0 +1,99 @@
+#include "cli/run_options.hpp"
+
+#include "cli/values.hpp"
+
+#include <filesystem>
+
+namespace muster {
+namespace {
+
+std::string absolute(const std::string& path) {
+    return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
+}
+
+// http://user:password@proxy:3128 without the user and password: the journal keeps no secret.
+std::string without_userinfo(const std::string& url) {
+    const auto scheme = url.find("://");
+    const auto start = scheme == std::string::npos ? 0 : scheme + 3;
+    const auto at = url.rfind('@', url.find('/', start));
+    if (at == std::string::npos || at < start) return url;
+    return url.substr(0, start) + url.substr(at + 1);
+}
+
+}  // namespace
+
+void run_options::declare(CLI::App& command) {
+    command_ = &command;
+    command.add_option("--credentials", credentials_, "The key file that the administrator downloaded")
+        ->envname("MUSTER_CREDENTIALS")
+        ->type_name("FILE");
+    command.add_option("--concurrency", concurrency_, "Connections at most (32)")->check(CLI::Range(1, 1024));
+    command.add_option("--max-rate", max_rate_, "Requests a second at most, whatever the service allows")
+        ->type_name("N/s");
+    command
+        .add_option("--max-attempts", max_attempts_,
+                    "Tries for each row where the server or network fails (6); being throttled uses none up")
+        ->check(CLI::Range(1, 1000));
+    command
+        .add_option("--stop-after-failures", stop_after_failures_,
+                    "Stop when so many rows, or so large a share of the finished ones, failed")
+        ->type_name("N|P%");
+    command.add_option("--base-url", base_url_, "Connect here instead of the key file's adminRestApiUrl")
+        ->type_name("URL");
+    command.add_option("--ca-file", ca_file_, "Trust the certificates in this file instead of the system's")
+        ->type_name("PEM");
+    command
+        .add_option("--proxy", proxy_, "HTTP proxy to connect through (else HTTPS_PROXY and NO_PROXY count)")
+        ->type_name("URL");
+    command.add_option("--connect-timeout", connect_timeout_, "For name look-up, connection and TLS (10s)")
+        ->type_name("TIME");
+    command.add_option("--request-timeout", request_timeout_, "For a request and its reply (30s)")
+        ->type_name("TIME");
+    command
+        .add_option("--outage-timeout", outage_timeout_,
+                    "How long to wait for a service that cannot be reached any more (5min)")
+        ->type_name("TIME");
+    command.add_flag("--skip-invalid", skip_invalid_,
+                     "Leave rows that break a rule out, instead of refusing the job");
+    command.add_option("--output", output_, "Results on standard output: text or json (text)")
+        ->check(CLI::IsMember({"text", "json"}));
+    command.add_option("--log-format", log_format_, "Log on standard error: text or json (text)")
+        ->check(CLI::IsMember({"text", "json"}));
+    command.add_flag("--no-progress", no_progress_, "No progress line and no progress log");
+}
+
+result<void> run_options::apply(run_settings& s) const {
+    const auto given = [this](const char* name) { return command_->count(name) > 0; };
+    if (!credentials_.empty()) s.credentials = absolute(credentials_);
+    if (given("--base-url")) s.base_url = base_url_;
+    if (given("--ca-file")) s.ca_file = absolute(ca_file_);
+    if (given("--proxy")) s.proxy = without_userinfo(proxy_);
+    if (given("--concurrency")) s.concurrency = concurrency_;
+    if (given("--max-attempts")) s.max_attempts = max_attempts_;
+    if (given("--max-rate")) {
+        const auto rate = parse_rate("--max-rate", max_rate_);
+        if (!rate) return rate.error();
+        s.max_rate = *rate;
+    }
+    if (given("--stop-after-failures")) {
+        const auto limit = parse_failure_limit(stop_after_failures_);
+        if (!limit) return limit.error();
+        s.stop_after_failures = stop_after_failures_;
+    }
+    for (const auto& [name, text, to] :
+         {std::tuple{"--connect-timeout", &connect_timeout_, &s.connect_timeout},
+          std::tuple{"--request-timeout", &request_timeout_, &s.request_timeout},
+          std::tuple{"--outage-timeout", &outage_timeout_, &s.outage_timeout}}) {
+        if (!given(name)) continue;
+        const auto time = parse_time(name, *text);
+        if (!time) return time.error();
+        *to = *time;
+    }
+    if (skip_invalid_) s.skip_invalid = true;
+    if (given("--output")) s.output = output_;
+    if (given("--log-format")) s.log_format = log_format_;
+    if (no_progress_) s.progress = false;
+    return {};
+}
+
+}  // namespace muster

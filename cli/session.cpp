@@ -1,0 +1,143 @@
+#include "cli/session.hpp"
+
+#include "cli/progress.hpp"
+#include "cli/summary.hpp"
+#include "cli/version.hpp"
+#include "engine/text.hpp"
+
+#include <boost/asio/signal_set.hpp>
+#include <fmt/format.h>
+
+#include <csignal>
+#include <random>
+#include <unistd.h>
+
+namespace muster {
+namespace {
+
+// SIGINT, SIGTERM and SIGHUP let the run end in good order; a second one drops what is in flight.
+class signal_watch {
+  public:
+    signal_watch(boost::asio::io_context& context, pipeline& run, console& out, std::string resume)
+        : signals_(context, SIGINT, SIGTERM, SIGHUP), run_(run), console_(out), resume_(std::move(resume)) {
+        wait();
+    }
+    void stop() { signals_.cancel(); }
+    [[nodiscard]] int signal() const noexcept { return signal_; }
+
+  private:
+    void wait() {
+        signals_.async_wait([this](boost::system::error_code problem, int signal) {
+            if (problem) return;
+            const bool first = signal_ == 0;
+            if (first) signal_ = signal;
+            console_.log(
+                console::level::info, "interrupted",
+                first
+                    ? fmt::format("interrupted: waiting for {} in flight; once more stops at once. To go on "
+                                  "later: {}",
+                                  counted(run_.state().in_flight(), "request"), resume_)
+                    : std::string("stopping at once; the journal stays whole"));
+            run_.interrupt();
+            wait();
+        });
+    }
+
+    boost::asio::signal_set signals_;
+    pipeline& run_;
+    console& console_;
+    std::string resume_;
+    int signal_ = 0;
+};
+
+pipeline_options options_of(const run_settings& s) {
+    pipeline_options o;
+    o.decisions = {.concurrency = s.concurrency,
+                   .max_attempts = s.max_attempts,
+                   .max_rate = s.max_rate,
+                   .stop_after = {},
+                   .seed = std::random_device{}()};
+    if (const auto limit = parse_failure_limit(s.stop_after_failures)) o.decisions.stop_after = *limit;
+    o.skip_invalid = s.skip_invalid;
+    o.outage_timeout = s.outage_timeout;
+    return o;
+}
+
+}  // namespace
+
+result<service_access> open_service(const run_settings& settings, const std::string& proxy, console& out) {
+    if (settings.credentials.empty())
+        return error(errc::bad_credentials, "no key file: say --credentials FILE, or set MUSTER_CREDENTIALS");
+    auto key = read_credentials(settings.credentials);
+    if (!key) return key.error();
+    if (!key->warning.empty()) out.log(console::level::warning, "key-file", key->warning);
+    const auto server = service_endpoint(*key, settings.base_url);
+    if (!server) return server.error();
+    const auto via = find_proxy(proxy, *server);
+    if (!via) return via.error();
+    auto https = https_context::create({.server = *server,
+                                        .proxy = *via,
+                                        .ca_file = settings.ca_file,
+                                        .connect_timeout = settings.connect_timeout,
+                                        .request_timeout = settings.request_timeout});
+    if (!https) return https.error();
+    return service_access{std::move(*key), std::move(*https)};
+}
+
+exit_code work_on(boost::asio::io_context& context, const job_file& job, row_mapper mapper,
+                  journal_file& journal, const std::string& journal_path, const journal_replay& before,
+                  service_access service, console& out) {
+    const journal_header& header = before.header();
+    const run_settings& settings = header.settings;
+    journal.session({.at = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()),
+                     .process = static_cast<std::uint64_t>(::getpid()),
+                     .version = version});
+    token_source tokens(std::move(service.key));
+    progress_display display(context, out, header.job_name, header.rows,
+                             settings.progress && console::is_terminal());
+    pipeline run({.context = context,
+                  .https = service.https,
+                  .tokens = tokens,
+                  .job = job,
+                  .mapper = std::move(mapper),
+                  .journal = journal,
+                  .before = before,
+                  .observer = display},
+                 options_of(settings));
+    signal_watch signals(context, run, out, "muster resume " + shell_word(journal_path));
+    if (settings.progress) display.start(run);
+    const auto ended = run.run([&] {
+        signals.stop();
+        display.stop();
+    });
+    display.stop();
+    if (!ended) {
+        const error told(errc::storage,
+                         fmt::format("{}; rows in flight are in doubt: muster resume {} asks the "
+                                     "service about them",
+                                     ended.error().message, shell_word(journal_path)));
+        return report_failure(told, settings.output == "json", out);
+    }
+    const coordinator& state = run.state();
+    const run_summary summary{.job = printable(header.job_name, 200),
+                              .journal = journal_path,
+                              .rows = header.rows,
+                              .counts = state.counts(),
+                              .statistics = state.statistics(),
+                              .seconds = std::chrono::duration<double>(run.elapsed()).count(),
+                              .stopped = state.stop_reason(),
+                              .stop_message = state.stop_message()};
+    if (state.stop_reason() && state.stop_reason() != end_reason::interrupted)
+        out.log(console::level::failure, "stopped", summary.stop_message);
+    fmt::print("{}", settings.output == "json" ? summary_json(summary) + "\n" : summary_text(summary));
+    return exit_code_of(state.counts(), state.stop_reason(), signals.signal());
+}
+
+exit_code report_failure(const error& e, bool json, console& out) {
+    const exit_code code = exit_code_of(e);
+    out.log(console::level::failure, "failed", e.message);
+    if (json) fmt::print("{}\n", error_json(e.message, static_cast<int>(code)));
+    return code;
+}
+
+}  // namespace muster
