@@ -1,0 +1,332 @@
+#include "engine/coordinator.hpp"
+
+#include "tests/support/simulated_service.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace muster;
+using namespace muster::test;
+
+namespace {
+
+constexpr std::size_t no_end = 1'000'000;
+
+// Assign and enable for each of `tokens` tokens, either token by token or all assigns first.
+std::vector<owned_row> onboarding(std::size_t tokens, bool interleaved) {
+    std::vector<owned_row> rows;
+    for (int pass = 0; pass < (interleaved ? 1 : 2); ++pass)
+        for (std::size_t i = 0; i < tokens; ++i) {
+            const auto serial = fmt::format("{:012}", i);
+            const auto& user = i % 2 == 0 ? user_a : user_b;
+            if (interleaved || pass == 0) rows.emplace_back(rows.size(), operation_id::assign, serial, user);
+            if (interleaved || pass == 1) rows.emplace_back(rows.size(), operation_id::enable, serial, user);
+        }
+    return rows;
+}
+
+simulated_service service_for(const std::vector<owned_row>& rows) {
+    simulated_service s;
+    for (const auto& r : rows) s.tokens[std::string(r.what.subject())];
+    return s;
+}
+
+coordinator::options options(unsigned concurrency = 8, unsigned attempts = 6, std::uint64_t seed = 1) {
+    return {
+        .concurrency = concurrency, .max_attempts = attempts, .max_rate = {}, .stop_after = {}, .seed = seed};
+}
+
+void check_all_done_once(const simulated_service& service) {
+    for (const auto& [serial, t] : service.tokens) {
+        CAPTURE(serial);
+        CHECK(t.assigned_times == 1);
+        CHECK(t.enabled_times == 1);
+        CHECK(t.enabled);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("coordinator: a job runs to its end, each row applied once, one request a row") {
+    for (const bool interleaved : {true, false}) {
+        const auto rows = onboarding(50, interleaved);
+        auto service = service_for(rows);
+        simulated_journal journal(rows.size());
+        simulated_process p(rows, service, journal, {}, options(), 1);
+        CHECK(p.run(no_end));
+        CHECK(p.state().counts()[outcome::applied] == rows.size());
+        CHECK(service.requests == rows.size());
+        check_all_done_once(service);
+        CHECK(journal.reopen().finished());
+    }
+}
+
+TEST_CASE("coordinator: under every kind of fault each row ends applied or already, exactly once") {
+    std::size_t runs = 0;
+    for (std::uint64_t seed = 1; seed <= 60; ++seed, ++runs) {
+        CAPTURE(seed);
+        const auto rows = onboarding(40, seed % 2 == 0);
+        auto service = service_for(rows);
+        simulated_journal journal(rows.size());
+        const fault_shares faults{.server_error = 4,
+                                  .server_error_after = 3,
+                                  .lost_request = 4,
+                                  .lost_reply = 4,
+                                  .garbage = 3,
+                                  .throttle = 5};
+        simulated_process p(rows, service, journal, faults, options(8, 12, seed), seed);
+        CHECK(p.run(no_end));
+        const auto& counts = p.state().counts();
+        CHECK(counts[outcome::applied] + counts[outcome::already] == rows.size());
+        CHECK(counts == journal.reopen().counts());
+        check_all_done_once(service);
+    }
+    MESSAGE("runs under faults: " << runs);
+}
+
+TEST_CASE("coordinator: killed at every event and resumed, nothing is lost and nothing is done twice") {
+    const auto rows = onboarding(12, true);
+    const fault_shares faults{.server_error = 3,
+                              .server_error_after = 2,
+                              .lost_request = 3,
+                              .lost_reply = 3,
+                              .garbage = 2,
+                              .throttle = 2};
+    std::size_t crashes = 0;
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        for (std::size_t at = 1;; ++at) {
+            CAPTURE(seed);
+            CAPTURE(at);
+            auto service = service_for(rows);
+            simulated_journal journal(rows.size());
+            std::mt19937_64 random(seed * 1000 + at);
+            bool done = simulated_process(rows, service, journal, faults, options(4, 12, seed), seed).run(at);
+            const bool reached_the_end = done;
+            for (std::uint64_t session = 1; !done; ++session) {
+                ++crashes;
+                REQUIRE(session < 200);
+                journal.crash(random());
+                const std::size_t events = session < 4 ? 1 + random() % 40 : no_end;
+                done = simulated_process(rows, service, journal, faults, options(4, 12, seed), random())
+                           .run(events);
+            }
+            const auto replay = journal.reopen();
+            const auto counts = replay.counts();
+            CHECK(counts[outcome::applied] + counts[outcome::already] == rows.size());
+            check_all_done_once(service);
+            if (reached_the_end) break;
+        }
+    }
+    MESSAGE("crashes tried: " << crashes);
+    CHECK(crashes > 1000);
+}
+
+TEST_CASE("coordinator: a finished journal has nothing to send") {
+    const auto rows = onboarding(10, true);
+    auto service = service_for(rows);
+    service.tokens.erase("000000000003");
+    simulated_journal journal(rows.size());
+    CHECK(simulated_process(rows, service, journal, {}, options(), 1).run(no_end));
+    const auto before = journal.reopen().counts();
+    const auto requests = service.requests;
+    simulated_process again(rows, service, journal, {}, options(), 2);
+    CHECK(again.run(no_end));
+    CHECK(service.requests == requests);
+    CHECK(again.state().counts() == before);
+}
+
+TEST_CASE(
+    "coordinator: what the service refuses is rejected with its words, and the rows behind it are blocked") {
+    std::vector<owned_row> rows = onboarding(3, true);
+    rows.emplace_back(rows.size(), operation_id::disable, "000000000001", user_b);
+    auto service = service_for(rows);
+    service.tokens["000000000001"].user = "someone-else";
+    simulated_journal journal(rows.size());
+    simulated_process p(rows, service, journal, {}, options(), 1);
+    CHECK(p.run(no_end));
+    CHECK(p.state().counts()[outcome::rejected] == 1);
+    CHECK(p.state().counts()[outcome::blocked] == 2);
+    CHECK(p.state().counts()[outcome::applied] == 4);
+    CHECK(journal.bytes().find("ASSIGNED: already assigned") != std::string::npos);
+    CHECK(journal.bytes().find("line 4 did not succeed") != std::string::npos);
+}
+
+TEST_CASE("coordinator: a conflict about what is so already is no failure") {
+    const auto rows = onboarding(1, true);
+    auto service = service_for(rows);
+    service.tokens["000000000000"].user = user_a;
+    simulated_journal journal(rows.size());
+    simulated_process p(rows, service, journal, {}, options(), 1);
+    CHECK(p.run(no_end));
+    CHECK(p.state().counts()[outcome::already] == 1);
+    CHECK(p.state().counts()[outcome::applied] == 1);
+}
+
+TEST_CASE(
+    "coordinator: failures that outlast the attempts: exhausted when nothing was applied, already when it "
+    "was") {
+    for (const bool applied : {false, true}) {
+        const auto rows = onboarding(1, true);
+        auto service = service_for(rows);
+        simulated_journal journal(rows.size());
+        simulated_process p(rows, service, journal, {}, options(2, 3), 1);
+        unsigned sent = 0;
+        p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
+            if (o.lookup || r.operation() != operation_id::enable) return std::nullopt;
+            ++sent;
+            if (applied) service.handle(r, false);
+            return http_reply{503, "", {}};
+        };
+        CHECK(p.run(no_end));
+        CHECK(sent == 3);
+        CHECK(p.state().counts()[applied ? outcome::already : outcome::exhausted] == 1);
+        CHECK(p.state().counts()[outcome::applied] == 1);
+    }
+}
+
+TEST_CASE(
+    "coordinator: where the service does not even tell, the row is in doubt, and a later session asks "
+    "again") {
+    const auto rows = onboarding(1, true);
+    auto service = service_for(rows);
+    simulated_journal journal(rows.size());
+    {
+        simulated_process p(rows, service, journal, {}, options(2, 3), 1);
+        p.interfere = [&](const order&, const row&) { return std::optional(http_reply{500, "", {}}); };
+        CHECK(p.run(no_end));
+        CHECK(p.state().counts()[outcome::in_doubt] == 1);
+        CHECK(p.state().counts()[outcome::blocked] == 1);
+    }
+    CHECK_FALSE(journal.reopen().finished());
+    simulated_process p(rows, service, journal, {}, options(), 2);
+    CHECK(p.run(no_end));
+    CHECK(p.state().counts()[outcome::applied] == 2);
+    check_all_done_once(service);
+    CHECK(journal.reopen().finished());
+}
+
+TEST_CASE("coordinator: an assignment whose reply is lost is looked up before it is sent again") {
+    const auto rows = onboarding(1, true);
+    auto service = service_for(rows);
+    simulated_journal journal(rows.size());
+    simulated_process p(rows, service, journal, {.lost_reply = 0}, options(), 1);
+    std::vector<bool> lookups;
+    p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
+        if (r.operation() != operation_id::assign) return std::nullopt;
+        lookups.push_back(o.lookup);
+        if (lookups.size() > 1) return std::nullopt;
+        service.handle(r, false);
+        return http_reply{502, "<html>", {}};
+    };
+    CHECK(p.run(no_end));
+    CHECK(lookups == std::vector<bool>{false, true});
+    CHECK(p.state().counts()[outcome::already] == 1);
+}
+
+TEST_CASE("coordinator: being throttled uses up no attempt and parks the run") {
+    const auto rows = onboarding(5, true);
+    auto service = service_for(rows);
+    simulated_journal journal(rows.size());
+    simulated_process p(rows, service, journal, {}, options(4, 2), 1);
+    int refusals = 40;
+    p.interfere = [&](const order&, const row&) -> std::optional<http_reply> {
+        if (refusals-- > 0) return http_reply{429, "", {{"retry-after", "2"}}};
+        return std::nullopt;
+    };
+    CHECK(p.run(no_end));
+    CHECK(p.state().counts()[outcome::applied] == rows.size());
+    CHECK(p.state().statistics().throttled == 40);
+    CHECK(p.state().statistics().retries == 0);
+}
+
+TEST_CASE(
+    "coordinator: a 403 is cured by a fresh token, and one that is not stops the run with the rest pending") {
+    const auto rows = onboarding(100, true);
+    for (const bool curable : {true, false}) {
+        auto service = service_for(rows);
+        simulated_journal journal(rows.size());
+        simulated_process p(rows, service, journal, {}, options(8), 1);
+        p.interfere = [&](const order& o, const row&) -> std::optional<http_reply> {
+            if (curable && o.generation > 1) return std::nullopt;
+            return http_reply{403, R"({"message":"bad token"})", {}};
+        };
+        CHECK(p.run(no_end));
+        const auto counts = journal.reopen().counts();
+        CHECK(counts == p.state().counts());
+        if (curable) {
+            CHECK(counts[outcome::applied] == rows.size());
+            CHECK(service.requests <= rows.size() + 8);
+        } else {
+            CHECK(p.state().stop_reason() == end_reason::not_authorised);
+            CHECK(p.state().stop_message().find("bad token") != std::string::npos);
+            CHECK(counts[outcome::pending] == rows.size());
+            CHECK(service.requests <= 16);
+        }
+    }
+}
+
+TEST_CASE("coordinator: stopped, it lets what is in flight finish and withdraws the rest") {
+    const auto rows = onboarding(60, false);
+    auto service = service_for(rows);
+    simulated_journal journal(rows.size());
+    simulated_process p(rows, service, journal, {}, options(4), 1);
+    CHECK_FALSE(p.run(30));
+    p.state().stop(end_reason::interrupted, "");
+    CHECK(p.run(no_end));
+    const auto counts = journal.reopen().counts();
+    CHECK(counts == p.state().counts());
+    CHECK(counts[outcome::in_doubt] == 0);
+    CHECK(counts[outcome::applied] > 0);
+    CHECK(counts[outcome::applied] + counts[outcome::pending] == rows.size());
+    CHECK(p.state().in_flight() == 0);
+}
+
+TEST_CASE("coordinator: --stop-after-failures stops, by number and by share") {
+    std::vector<owned_row> rows;
+    for (std::size_t i = 0; i < 1000; ++i) rows.emplace_back(i, operation_id::enable, fmt::format("{}", i));
+    for (const std::string limit : {"10", "50%"}) {
+        simulated_service service;  // knows no token: every row fails
+        simulated_journal journal(rows.size());
+        auto o = options(4);
+        o.stop_after = *parse_failure_limit(limit);
+        simulated_process p(rows, service, journal, {}, o, 1);
+        CHECK(p.run(no_end));
+        CHECK(p.state().stop_reason() == end_reason::too_many_failures);
+        const auto rejected = p.state().counts()[outcome::rejected];
+        const std::uint64_t least = limit == "10" ? 10 : 100;
+        CHECK(rejected >= least);
+        CHECK(rejected <= least + 4);
+        CHECK(p.state().counts()[outcome::pending] == rows.size() - rejected);
+    }
+}
+
+TEST_CASE("coordinator: a redirect stops the run") {
+    const auto rows = onboarding(10, true);
+    auto service = service_for(rows);
+    simulated_journal journal(rows.size());
+    simulated_process p(rows, service, journal, {}, options(), 1);
+    p.interfere = [&](const order&, const row&) {
+        return std::optional(http_reply{302, "", {{"location", "https://login"}}});
+    };
+    CHECK(p.run(no_end));
+    CHECK(p.state().stop_reason() == end_reason::misdirected);
+    CHECK(p.state().counts()[outcome::pending] == rows.size());
+}
+
+TEST_CASE("coordinator: an invalid row blocks the later rows of its token") {
+    simulated_journal journal(2);
+    journal_replay replay = journal.reopen();
+    run_observer observer;
+    coordinator c(options(), replay.counts(), journal, observer);
+    row_view bad{.index = 0, .line = 2, .operation = operation_id::assign};
+    bad.fields[static_cast<std::size_t>(field::token_serial)] = "1";
+    c.admit_invalid(bad, {"userId", "is missing"}, row_state::untouched, {});
+    const owned_row good(1, operation_id::enable, "1");
+    c.admit(good.view(), row_state::untouched, {});
+    c.end_of_job();
+    CHECK(c.counts()[outcome::invalid] == 1);
+    CHECK(c.counts()[outcome::blocked] == 1);
+    CHECK_FALSE(c.done());  // the outcomes are not durable yet
+    journal.begin_sync();
+    c.durable(journal.end_sync(), {});
+    CHECK(c.done());
+}

@@ -1,0 +1,81 @@
+#include "io/report_format.hpp"
+
+#include <doctest/doctest.h>
+#include <simdjson.h>
+
+using namespace muster;
+
+namespace {
+
+struct sample {
+    record from;
+    row_view read;
+    row_outcome what;
+
+    sample() {
+        from.line = 4;
+        from.names = {"operation", "userId", "tokenSerialNumber", "message", "count"};
+        from.cells = {{"assign"}, {"u\"1"}, {"007"}, {"a,b\nc"}, {"12", true}};
+        read.line = 4;
+        read.fields[static_cast<std::size_t>(field::token_serial)] = "007";
+        read.fields[static_cast<std::size_t>(field::user_id)] = "u1";
+        what.result = outcome::rejected;
+        what.status = 409;
+        what.attempts = 1;
+        what.at = *from_iso("2026-11-22T08:00:00.000Z");
+        what.message = "ASSIGNED: \x1b[31mno";
+    }
+    [[nodiscard]] std::string write(report_kind kind) const {
+        const auto format =
+            make_report_format(kind, {"operation", "userId", "tokenSerialNumber", "message", "count"});
+        std::string out;
+        format->begin(out);
+        format->row(out, {.from = from, .read = read, .readable = true, .what = what});
+        return out;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("report: CSV has the job's columns untouched, then ours, which step aside where a name is taken") {
+    CHECK(sample().write(report_kind::csv) ==
+          "operation,userId,tokenSerialNumber,message,count,line,outcome,httpStatus,attempts,time,state,"
+          "changedAt,changedBy,"
+          "credential,muster_message\n"
+          "assign,\"u\"\"1\",007,\"a,b\nc\",12,4,rejected,409,1,2026-11-22T08:00:00.000Z,,,,,ASSIGNED: "
+          "\x1b[31mno\n");
+}
+
+TEST_CASE("report: JSONL is one object a row") {
+    simdjson::dom::parser parser;
+    const auto line = sample().write(report_kind::jsonl);
+    const auto o = parser.parse(line);
+    CHECK(std::string_view(o["userId"]) == "u\"1");
+    CHECK(std::string_view(o["message"]) == "a,b\nc");
+    CHECK(std::int64_t(o["count"]) == 12);
+    CHECK(std::string_view(o["outcome"]) == "rejected");
+    CHECK(std::int64_t(o["httpStatus"]) == 409);
+    CHECK(std::string_view(o["muster_message"]) == "ASSIGNED: \x1b[31mno");
+}
+
+TEST_CASE("report: a job written again is the job's rows and nothing else") {
+    CHECK(sample().write(report_kind::job_csv) ==
+          "operation,userId,tokenSerialNumber,message,count\nassign,\"u\"\"1\",007,\"a,b\nc\",12\n");
+    CHECK(sample().write(report_kind::job_jsonl) ==
+          "{\"operation\":\"assign\",\"userId\":\"u\\\"1\",\"tokenSerialNumber\":\"007\",\"message\":\"a,"
+          "b\\nc\",\"count\":12}\n");
+}
+
+TEST_CASE("report: text is safe for a terminal") {
+    const auto text = sample().write(report_kind::text);
+    CHECK(text.find('\x1b') == std::string::npos);
+    CHECK(text.find("rejected") != std::string::npos);
+    CHECK(text.find("007") != std::string::npos);
+}
+
+TEST_CASE("report: records that lack columns, or have them in another order, keep their places") {
+    sample s;
+    s.from.names = {"count", "userId"};
+    s.from.cells = {{"null", true}, {"x"}};
+    CHECK(s.write(report_kind::job_csv) == "operation,userId,tokenSerialNumber,message,count\n,x,,,\n");
+}

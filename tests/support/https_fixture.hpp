@@ -1,0 +1,93 @@
+// A client, a server that it trusts, and the loop that runs the client: what every test of https_client
+// needs.
+#pragma once
+
+#include "io/https_client.hpp"
+#include "tests/support/certificates.hpp"
+#include "tests/support/scratch_directory.hpp"
+#include "tests/support/tls_server.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <doctest/doctest.h>
+
+#include <exception>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace muster::test {
+
+/// Runs the loop until the coroutine is done; the client's own timers may outlive it.
+template <typename T>
+T run(boost::asio::io_context& io, boost::asio::awaitable<T> work) {
+    std::optional<T> out;
+    std::exception_ptr thrown;
+    boost::asio::co_spawn(io, std::move(work), [&](std::exception_ptr failed, T value) {
+        thrown = failed;
+        out.emplace(std::move(value));
+    });
+    io.restart();
+    while (!out) io.run_one();
+    if (thrown) std::rethrow_exception(thrown);
+    return std::move(*out);
+}
+
+/// The CA that the clients of these tests trust, and a good certificate from it. Made once.
+inline const identity& trusted_authority() {
+    static const identity made = make_authority("Muster Test CA");
+    return made;
+}
+inline const identity& good_certificate() {
+    static const identity made = make_certificate({}, &trusted_authority());
+    return made;
+}
+
+/// One client against a port of this machine.
+class client_bench {
+  public:
+    explicit client_bench(const std::string& port, const std::string& host = "localhost") {
+        settings.server = {host, port, "/api"};
+        settings.ca_file = files_.write("ca.pem", to_pem(*trusted_authority().certificate));
+        settings.connect_timeout = std::chrono::seconds(5);
+        settings.request_timeout = std::chrono::seconds(5);
+    }
+
+    /// After this `settings` no longer count.
+    https_client& client() {
+        if (!client_) {
+            auto context = https_context::create(settings);
+            REQUIRE_MESSAGE(context.has_value(), (context.has_error() ? context.error().message : ""));
+            context_ = *context;
+            client_.emplace(io.get_executor(), context_);
+        }
+        return *client_;
+    }
+
+    result<void> connect() { return run(io, client().connect()); }
+
+    /// Connects when needed, as the pipeline does, and sends `request`.
+    exchange_result exchange() {
+        if (!client().usable()) {
+            const result<void> connected = connect();
+            REQUIRE_MESSAGE(connected.has_value(), (connected.has_error() ? connected.error().message : ""));
+        }
+        return run(io, client().exchange(request, bearer));
+    }
+
+    boost::asio::io_context io{1};
+    https_settings settings;
+    http_request request{"PATCH", "/v1/users/u/sidTokens/enable", R"({"tokenSerialNumber":"000123456789"})"};
+    std::string bearer = "a.b.c";
+
+  private:
+    scratch_directory files_;
+    std::shared_ptr<https_context> context_;
+    std::optional<https_client> client_;
+};
+
+inline bool holds(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace muster::test
