@@ -4,6 +4,7 @@
 #include "engine/text.hpp"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <algorithm>
 
@@ -130,11 +131,18 @@ http_request build_lookup(const row& r) {
     return request;
 }
 
+struct reply_reader::parser {
+    dom::parser json;
+};
+
+reply_reader::reply_reader() : parser_(std::make_unique<parser>()) {}
+reply_reader::~reply_reader() = default;
+
 reply_reading reply_reader::read_reply(const row& r, std::string_view body) {
     const operation& op = operation_of(r.operation());
     reply_reading out;
     dom::element root;
-    if (parser_.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) {
+    if (parser_->json.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) {
         out.problem = "is not JSON";
         return out;
     }
@@ -168,7 +176,7 @@ lookup_reading reply_reader::read_lookup(const row& r, std::string_view body) {
     const operation& op = operation_of(r.operation());
     lookup_reading out;
     dom::element root;
-    if (parser_.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) {
+    if (parser_->json.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS) {
         out.note = "the look-up's reply is not JSON";
         return out;
     }
@@ -198,7 +206,7 @@ lookup_reading reply_reader::read_lookup(const row& r, std::string_view body) {
 std::string reply_reader::read_error(std::string_view body) {
     dom::element root;
     dom::object object;
-    if (parser_.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS ||
+    if (parser_->json.parse(body.data(), body.size()).get(root) != simdjson::SUCCESS ||
         root.get(object) != simdjson::SUCCESS)
         return printable(body, 200);
     std::string_view message, code;

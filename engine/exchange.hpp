@@ -7,9 +7,8 @@
 #include "engine/job.hpp"
 #include "engine/operation.hpp"
 
-#include <simdjson.h>
-
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -59,8 +58,12 @@ class reply_reader {
     /// line; of a body that is not JSON its beginning. Empty for an empty body.
     std::string read_error(std::string_view body);
 
+    reply_reader();
+    ~reply_reader();
+
   private:
-    simdjson::dom::parser parser_;
+    struct parser;
+    std::unique_ptr<parser> parser_;
 };
 
 }  // namespace muster

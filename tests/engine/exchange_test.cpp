@@ -3,6 +3,7 @@
 #include "tests/support/rows.hpp"
 
 #include <doctest/doctest.h>
+#include <simdjson.h>
 
 using namespace muster;
 using namespace muster::test;
