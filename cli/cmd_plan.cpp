@@ -58,24 +58,23 @@ result<exit_code> plan_job(const plan_options& options) {
 
 }  // namespace
 
-void add_plan(CLI::App& app, exit_code& exit) {
+void add_plan(command_line& line) {
     auto options = std::make_shared<plan_options>();
-    CLI::App* const command =
-        app.add_subcommand("plan", "Check a job and say what it would do; sends nothing");
-    command->footer(
+    command flags = line.add("plan", "Check a job and say what it would do; sends nothing");
+    flags.footer(
         "Examples:\n"
         "  muster plan onboarding.csv\n"
         "  muster plan devices.csv --operation enable-ds100 --map deviceSerialNumber=Serial\n"
         "  grep -v '^#' tokens.csv | muster plan - --output json\n"
         "Exit code 0 when every row is valid, 2 when one is not.");
-    options->job.declare(*command);
-    command->add_option("--list", options->list, "How many invalid rows and conflicts to list (50)");
-    command->add_option("--max-rate", options->max_rate, "Estimate for this rate")->type_name("N/s");
-    command->add_option("--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}));
-    command->callback([options, &exit] {
+    options->job.declare(flags);
+    flags.number("--list", options->list, "How many invalid rows and conflicts to list (50)");
+    flags.value("--max-rate", options->max_rate, "N/s", "Estimate for this rate");
+    flags.value("--output", options->output, "FORMAT", "text or json (text)", {"text", "json"});
+    flags.action([options] {
         const auto done = plan_job(*options);
         console out(false);
-        exit = done ? *done : report_failure(done.error(), options->output == "json", out);
+        return done ? *done : report_failure(done.error(), options->output == "json", out);
     });
 }
 

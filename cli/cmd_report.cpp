@@ -96,10 +96,10 @@ result<exit_code> report(const report_options& options) {
 
 }  // namespace
 
-void add_report(CLI::App& app, exit_code& exit) {
+void add_report(command_line& line) {
     auto options = std::make_shared<report_options>();
-    CLI::App* const command = app.add_subcommand("report", "Say what became of each row");
-    command->footer(
+    command flags = line.add("report", "Say what became of each row");
+    flags.footer(
         "Examples:\n"
         "  muster report onboarding.csv.journal --only rejected,blocked\n"
         "  muster report onboarding.csv.journal --format csv -o result.csv\n"
@@ -108,17 +108,15 @@ void add_report(CLI::App& app, exit_code& exit) {
         "CSV and JSONL give the job's own columns first, then line, outcome, httpStatus, attempts, time, "
         "state,\n"
         "changedAt, changedBy, credential and message.");
-    command->add_option("JOURNAL", options->journal, "The journal of the run")->required();
-    command->add_option("--format", options->format, "text, csv or jsonl (text)")
-        ->check(CLI::IsMember({"text", "csv", "jsonl"}));
-    command->add_option("--only", options->only, "Only rows with these outcomes")->type_name("OUTCOME,...");
-    command->add_flag("--as-job", options->as_job, "Write the rows as a job file that can be run again");
-    command->add_option("-o,--output-file", options->output, "Write here instead of standard output")
-        ->type_name("FILE");
-    command->callback([options, &exit] {
+    flags.argument("JOURNAL", options->journal, "The journal of the run");
+    flags.value("--format", options->format, "FORMAT", "text, csv or jsonl (text)", {"text", "csv", "jsonl"});
+    flags.value("--only", options->only, "OUTCOME,...", "Only rows with these outcomes");
+    flags.toggle("--as-job", options->as_job, "Write the rows as a job file that can be run again");
+    flags.value("-o,--output-file", options->output, "FILE", "Write here instead of standard output");
+    flags.action([options] {
         const auto done = report(*options);
         console out(false);
-        exit = done ? *done : report_failure(done.error(), false, out);
+        return done ? *done : report_failure(done.error(), false, out);
     });
 }
 

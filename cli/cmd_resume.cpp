@@ -69,10 +69,10 @@ result<exit_code> resume_run(const options_of_resume& options, run_settings& set
 
 }  // namespace
 
-void add_resume(CLI::App& app, exit_code& exit) {
+void add_resume(command_line& line) {
     auto options = std::make_shared<options_of_resume>();
-    CLI::App* const command = app.add_subcommand("resume", "Go on with a run where it stopped");
-    command->footer(
+    command flags = line.add("resume", "Go on with a run where it stopped");
+    flags.footer(
         "Examples:\n"
         "  muster resume onboarding.csv.journal\n"
         "  muster resume onboarding.csv.journal --credentials new.key --concurrency 8\n"
@@ -80,15 +80,15 @@ void add_resume(CLI::App& app, exit_code& exit) {
         "are\n"
         "looked up first. Resuming a finished run sends nothing and prints its outcomes. Exit codes as for "
         "run.");
-    command->add_option("JOURNAL", options->journal, "The journal of the run")->required();
-    options->run.declare(*command);
-    command->set_config("--config", "", "Read flags from this file (key = value)")->type_name("FILE");
-    command->callback([options, &exit] {
+    flags.argument("JOURNAL", options->journal, "The journal of the run");
+    options->run.declare(flags);
+    flags.config("--config", "Read flags from this file (key = value)");
+    flags.action([options] {
         run_settings settings;
         const auto applied = options->run.apply(settings);
         console out(settings.log_format == "json");
         const auto done = applied ? resume_run(*options, settings, out) : result<exit_code>(applied.error());
-        exit = done ? *done : report_failure(done.error(), settings.output == "json", out);
+        return done ? *done : report_failure(done.error(), settings.output == "json", out);
     });
 }
 

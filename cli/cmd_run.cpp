@@ -118,10 +118,10 @@ result<exit_code> run_job(const options_of_run& options, const run_settings& set
 
 }  // namespace
 
-void add_run(CLI::App& app, exit_code& exit) {
+void add_run(command_line& line) {
     auto options = std::make_shared<options_of_run>();
-    CLI::App* const command = app.add_subcommand("run", "Check a job, then provision it");
-    command->footer(
+    command flags = line.add("run", "Check a job, then provision it");
+    flags.footer(
         "Examples:\n"
         "  muster run onboarding.csv --credentials acme.key\n"
         "  muster run tokens.csv --operation enable --map tokenSerialNumber='Serial No' --max-rate 20/s\n"
@@ -130,17 +130,16 @@ void add_run(CLI::App& app, exit_code& exit) {
         "Exit codes: 0 all rows applied; 1 finished, some rows are not; 2 usage, bad job or key file, "
         "nothing\n"
         "sent; 3 journal damaged or of another job; 4 stopped early, can be resumed; 130/143 interrupted.");
-    options->job.declare(*command);
-    command->add_option("--journal", options->journal, "The journal to write (JOB.journal)")
-        ->type_name("FILE");
-    options->run.declare(*command);
-    command->set_config("--config", "", "Read flags from this file (key = value)")->type_name("FILE");
-    command->callback([options, &exit] {
+    options->job.declare(flags);
+    flags.value("--journal", options->journal, "FILE", "The journal to write (JOB.journal)");
+    options->run.declare(flags);
+    flags.config("--config", "Read flags from this file (key = value)");
+    flags.action([options] {
         run_settings settings;
         const auto applied = options->run.apply(settings);
         console out(settings.log_format == "json");
         const auto done = applied ? run_job(*options, settings, out) : result<exit_code>(applied.error());
-        exit = done ? *done : report_failure(done.error(), settings.output == "json", out);
+        return done ? *done : report_failure(done.error(), settings.output == "json", out);
     });
 }
 

@@ -61,20 +61,20 @@ result<exit_code> tell_status(const status_options& options) {
 
 }  // namespace
 
-void add_status(CLI::App& app, exit_code& exit) {
+void add_status(command_line& line) {
     auto options = std::make_shared<status_options>();
-    CLI::App* const command = app.add_subcommand("status", "Say how a run stands and what to do next");
-    command->footer(
+    command flags = line.add("status", "Say how a run stands and what to do next");
+    flags.footer(
         "Examples:\n"
         "  muster status onboarding.csv.journal\n"
         "  muster status onboarding.csv.journal --output json | jq .outcomes\n"
         "Works while a run is going on. Exit code 0 when every row is applied or already, 1 when not.");
-    command->add_option("JOURNAL", options->journal, "The journal of the run")->required();
-    command->add_option("--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}));
-    command->callback([options, &exit] {
+    flags.argument("JOURNAL", options->journal, "The journal of the run");
+    flags.value("--output", options->output, "FORMAT", "text or json (text)", {"text", "json"});
+    flags.action([options] {
         const auto done = tell_status(*options);
         console out(false);
-        exit = done ? *done : report_failure(done.error(), options->output == "json", out);
+        return done ? *done : report_failure(done.error(), options->output == "json", out);
     });
 }
 

@@ -35,18 +35,18 @@ result<exit_code> verify(const std::string& path) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, exit_code& exit) {
+void add_verify(command_line& line) {
     auto path = std::make_shared<std::string>();
-    CLI::App* const command = app.add_subcommand("verify", "Check every record of a journal");
-    command->footer(
+    command flags = line.add("verify", "Check every record of a journal");
+    flags.footer(
         "Example:\n"
         "  muster verify onboarding.csv.journal\n"
         "Exit code 0 when it is sound (a torn tail is), 3 when it is damaged.");
-    command->add_option("JOURNAL", *path, "The journal to check")->required();
-    command->callback([path, &exit] {
+    flags.argument("JOURNAL", *path, "The journal to check");
+    flags.action([path] {
         const auto done = verify(*path);
         console out(false);
-        exit = done ? *done : report_failure(done.error(), false, out);
+        return done ? *done : report_failure(done.error(), false, out);
     });
 }
 

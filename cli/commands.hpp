@@ -1,18 +1,15 @@
-// The commands, one file each. Every add_… declares a command's help, flags and checks on the application and
-// runs it when it is the one that was called; its exit code goes to `exit`.
+// The commands, one file each. Every add_… declares a command's help, flags and checks, and what it does.
 #pragma once
 
-#include "cli/exit_codes.hpp"
-
-#include <CLI/CLI.hpp>
+#include "cli/command_line.hpp"
 
 namespace muster {
 
-void add_plan(CLI::App& app, exit_code& exit);
-void add_run(CLI::App& app, exit_code& exit);
-void add_resume(CLI::App& app, exit_code& exit);
-void add_status(CLI::App& app, exit_code& exit);
-void add_report(CLI::App& app, exit_code& exit);
-void add_verify(CLI::App& app, exit_code& exit);
+void add_plan(command_line& line);
+void add_run(command_line& line);
+void add_resume(command_line& line);
+void add_status(command_line& line);
+void add_report(command_line& line);
+void add_verify(command_line& line);
 
 }  // namespace muster

@@ -4,22 +4,15 @@
 
 namespace muster {
 
-void job_options::declare(CLI::App& command) {
-    command.add_option("JOB", path, "The job file, CSV or JSONL; - reads standard input")->required();
-    command.add_option("--format", format, "csv or jsonl, where the file's name does not say it")
-        ->check(CLI::IsMember({"csv", "jsonl"}));
-    command
-        .add_option("--map", map,
-                    "FIELD=COLUMN: the field stands in a column of another name; can be repeated")
-        ->type_name("FIELD=COLUMN")
-        ->expected(1)
-        ->take_all();
-    command
-        .add_option(
-            "--operation", operation,
-            "What to do with every row of a file without an operation column: assign, enable, disable or "
-            "enable-ds100")
-        ->type_name("NAME");
+void job_options::declare(command& flags) {
+    flags.argument("JOB", path, "The job file, CSV or JSONL; - reads standard input");
+    flags.value("--format", format, "FORMAT", "csv or jsonl, where the file's name does not say it",
+                {"csv", "jsonl"});
+    flags.values("--map", map, "FIELD=COLUMN",
+                 "The field stands in a column of another name; can be repeated");
+    flags.value("--operation", operation, "NAME",
+                "What to do with every row of a file without an operation column: assign, enable, disable or "
+                "enable-ds100");
 }
 
 result<column_options> job_options::columns() const {

@@ -1,10 +1,9 @@
 // The flags that say how a job file is to be read, shared by plan and run.
 #pragma once
 
+#include "cli/command_line.hpp"
 #include "engine/job.hpp"
 #include "io/job_file.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <optional>
 #include <string>
@@ -19,7 +18,7 @@ struct job_options {
     std::string operation;
 
     /// Declares JOB, --format, --map and --operation.
-    void declare(CLI::App& command);
+    void declare(command& flags);
     /// Fails (usage) on a --map that is not FIELD=COLUMN.
     [[nodiscard]] result<column_options> columns() const;
     [[nodiscard]] std::optional<job_format> file_format() const;

@@ -22,48 +22,35 @@ std::string without_userinfo(const std::string& url) {
 
 }  // namespace
 
-void run_options::declare(CLI::App& command) {
-    command_ = &command;
-    command.add_option("--credentials", credentials_, "The key file that the administrator downloaded")
-        ->envname("MUSTER_CREDENTIALS")
-        ->type_name("FILE");
-    command.add_option("--concurrency", concurrency_, "Connections at most (32)")->check(CLI::Range(1, 1024));
-    command.add_option("--max-rate", max_rate_, "Requests a second at most, whatever the service allows")
-        ->type_name("N/s");
-    command
-        .add_option("--max-attempts", max_attempts_,
-                    "Tries for each row where the server or network fails (6); being throttled uses none up")
-        ->check(CLI::Range(1, 1000));
-    command
-        .add_option("--stop-after-failures", stop_after_failures_,
-                    "Stop when so many rows, or so large a share of the finished ones, failed")
-        ->type_name("N|P%");
-    command.add_option("--base-url", base_url_, "Connect here instead of the key file's adminRestApiUrl")
-        ->type_name("URL");
-    command.add_option("--ca-file", ca_file_, "Trust the certificates in this file instead of the system's")
-        ->type_name("PEM");
-    command
-        .add_option("--proxy", proxy_, "HTTP proxy to connect through (else HTTPS_PROXY and NO_PROXY count)")
-        ->type_name("URL");
-    command.add_option("--connect-timeout", connect_timeout_, "For name look-up, connection and TLS (10s)")
-        ->type_name("TIME");
-    command.add_option("--request-timeout", request_timeout_, "For a request and its reply (30s)")
-        ->type_name("TIME");
-    command
-        .add_option("--outage-timeout", outage_timeout_,
-                    "How long to wait for a service that cannot be reached any more (5min)")
-        ->type_name("TIME");
-    command.add_flag("--skip-invalid", skip_invalid_,
-                     "Leave rows that break a rule out, instead of refusing the job");
-    command.add_option("--output", output_, "Results on standard output: text or json (text)")
-        ->check(CLI::IsMember({"text", "json"}));
-    command.add_option("--log-format", log_format_, "Log on standard error: text or json (text)")
-        ->check(CLI::IsMember({"text", "json"}));
-    command.add_flag("--no-progress", no_progress_, "No progress line and no progress log");
+void run_options::declare(const command& flags) {
+    command& f = flags_.emplace(flags);
+    f.value_or_variable("--credentials", "MUSTER_CREDENTIALS", credentials_, "FILE",
+                        "The key file that the administrator downloaded");
+    f.number("--concurrency", concurrency_, "Connections at most (32)", 1, 1024);
+    f.value("--max-rate", max_rate_, "N/s", "Requests a second at most, whatever the service allows");
+    f.number("--max-attempts", max_attempts_,
+             "Tries for each row where the server or network fails (6); being throttled uses none up", 1,
+             1000);
+    f.value("--stop-after-failures", stop_after_failures_, "N|P%",
+            "Stop when so many rows, or so large a share of the finished ones, failed");
+    f.value("--base-url", base_url_, "URL", "Connect here instead of the key file's adminRestApiUrl");
+    f.value("--ca-file", ca_file_, "PEM", "Trust the certificates in this file instead of the system's");
+    f.value("--proxy", proxy_, "URL", "HTTP proxy to connect through (else HTTPS_PROXY and NO_PROXY count)");
+    f.value("--connect-timeout", connect_timeout_, "TIME", "For name look-up, connection and TLS (10s)");
+    f.value("--request-timeout", request_timeout_, "TIME", "For a request and its reply (30s)");
+    f.value("--outage-timeout", outage_timeout_, "TIME",
+            "How long to wait for a service that cannot be reached any more (5min)");
+    f.toggle("--skip-invalid", skip_invalid_,
+             "Leave rows that break a rule out, instead of refusing the job");
+    f.value("--output", output_, "FORMAT", "Results on standard output: text or json (text)",
+            {"text", "json"});
+    f.value("--log-format", log_format_, "FORMAT", "Log on standard error: text or json (text)",
+            {"text", "json"});
+    f.toggle("--no-progress", no_progress_, "No progress line and no progress log");
 }
 
 result<void> run_options::apply(run_settings& s) const {
-    const auto given = [this](const char* name) { return command_->count(name) > 0; };
+    const auto given = [this](const char* name) { return flags_->given(name); };
     if (!credentials_.empty()) s.credentials = absolute(credentials_);
     if (given("--base-url")) s.base_url = base_url_;
     if (given("--ca-file")) s.ca_file = absolute(ca_file_);

@@ -2,25 +2,25 @@
 // remembers.
 #pragma once
 
+#include "cli/command_line.hpp"
 #include "cli/console.hpp"
 #include "engine/run_settings.hpp"
 
-#include <CLI/CLI.hpp>
-
+#include <optional>
 #include <string>
 
 namespace muster {
 
 class run_options {
   public:
-    void declare(CLI::App& command);
+    void declare(const command& flags);
     /// Puts what was given into `settings`, paths made absolute. Fails (usage).
     [[nodiscard]] result<void> apply(run_settings& settings) const;
     /// As given, perhaps with a password in it; the settings have it without.
     [[nodiscard]] const std::string& proxy() const noexcept { return proxy_; }
 
   private:
-    CLI::App* command_ = nullptr;
+    std::optional<command> flags_;
     std::string credentials_, base_url_, ca_file_, proxy_;
     unsigned concurrency_ = 0;
     std::string max_rate_;

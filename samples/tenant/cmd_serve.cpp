@@ -1,4 +1,4 @@
-// `muster-tenant serve`: help, flags, validation, run.
+// `muster-tenant serve`: help, validation and run; its flags are declared in main.cpp.
 #include "samples/tenant/commands.hpp"
 #include "samples/tenant/server.hpp"
 #include "samples/tenant/tenant_dir.hpp"
@@ -14,9 +14,8 @@
 #include <vector>
 
 namespace tenant {
-namespace {
 
-constexpr const char* examples = R"(
+const char* const serve_examples = R"(
 Limits (repeatable; all apply together):
   bucket:RATE/s:BURST     a token bucket              window:N/SECONDSs    fixed windows
   concurrent:N            so many requests at once    sliding:N/SECONDSs   a sliding window
@@ -36,14 +35,7 @@ Examples:
   muster-tenant serve acme --listen 127.0.0.1:0 --limit bucket:500/s:50,headers
   muster-tenant serve acme --limit window:1000/10s,retry-after=date --fault 500:2% --fault reset-after:1%)";
 
-struct Options {
-    std::string directory;
-    std::string listen = "127.0.0.1:8443";
-    std::vector<std::string> limits;
-    std::vector<std::string> faults;
-    std::uint64_t seed = 1;
-    std::string sync = "normal";
-};
+namespace {
 
 /// `HOST:PORT` with an IP address, `[::1]:PORT`, or `localhost:PORT`.
 void parse_listen(const std::string& text, ServerOptions& server) {
@@ -64,7 +56,7 @@ void parse_listen(const std::string& text, ServerOptions& server) {
     if (no_address) throw bad;
 }
 
-Service::Options parse_service(const Options& options) {
+Service::Options parse_service(const ServeOptions& options) {
     Service::Options service{.limits = {}, .faults = {}, .seed = options.seed};
     for (const auto& text : options.limits) {
         const auto limit = parse_limit(text);
@@ -90,7 +82,9 @@ void allow_many_connections() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int run_serve(const Options& options) {
+}  // namespace
+
+int run_serve(const ServeOptions& options) {
     const TenantFiles files(options.directory);
     ServerOptions server{.certificate = files.certificate, .key = files.key};
     parse_listen(options.listen, server);
@@ -113,29 +107,6 @@ int run_serve(const Options& options) {
         std::fflush(stdout);
     });
     return 0;
-}
-
-}  // namespace
-
-void add_serve(CLI::App& app, Run& run) {
-    auto* command = app.add_subcommand("serve", "Serve a tenant's API until SIGTERM or SIGINT");
-    auto options = std::make_shared<Options>();
-    command->footer(examples);
-    command->add_option("DIR", options->directory, "Directory that `init` made")->required();
-    command->add_option("--listen", options->listen, "Address and port; port 0 picks a free one")
-        ->capture_default_str();
-    command->add_option("--limit", options->limits, "A limit on requests, see below")
-        ->allow_extra_args(false);
-    command->add_option("--fault", options->faults, "A fault to commit, see below")->allow_extra_args(false);
-    command->add_option("--seed", options->seed, "Seed of the faults' dice")->capture_default_str();
-    command
-        ->add_option("--sync", options->sync,
-                     "What a commit survives: normal, the end of this process, kill -9 too; full, also a "
-                     "power failure "
-                     "(an fsync for every batch)")
-        ->capture_default_str()
-        ->check(CLI::IsMember({"full", "normal"}));
-    command->callback([options, &run] { run = [options] { return run_serve(*options); }; });
 }
 
 }  // namespace tenant
