@@ -17,7 +17,7 @@ namespace {
 
 struct plan_options {
     job_options job;
-    std::size_t list = 50;
+    std::size_t list = 20;
     std::string max_rate;
     std::string output = "text";
 };
@@ -68,7 +68,7 @@ void add_plan(command_line& line) {
         "  grep -v '^#' tokens.csv | muster plan - --output json\n"
         "Exit code 0 when every row is valid, 2 when one is not.");
     options->job.declare(flags);
-    flags.number("--list", options->list, "How many invalid rows and conflicts to list (50)");
+    flags.number("--list", options->list, "How many invalid rows and conflicts to list (20)");
     flags.value("--max-rate", options->max_rate, "N/s", "Estimate for this rate");
     flags.value("--output", options->output, "FORMAT", "text or json (text)", {"text", "json"});
     flags.action([options] {

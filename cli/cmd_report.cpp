@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -82,13 +83,16 @@ void tell_flags(const report_result& done, console& out) {
 result<exit_code> report(const report_options& options) {
     const auto request = request_of(options);
     if (!request) return request.error();
-    const auto done = options.output.empty() || options.output == "-"
-                          ? write_report(*request, STDOUT_FILENO, "standard output")
-                          : write_to_file(*request, options.output);
+    const bool to_standard_output = options.output.empty() || options.output == "-";
+    // Into a pipe that is closed early (head, less), it ends as other filters do: by the signal, without a
+    // word.
+    if (to_standard_output) std::signal(SIGPIPE, SIG_DFL);
+    const auto done = to_standard_output ? write_report(*request, STDOUT_FILENO, "standard output")
+                                         : write_to_file(*request, options.output);
     if (!done) return done.error();
     console out(false);
     if (options.as_job) tell_flags(*done, out);
-    if (!options.output.empty() && options.output != "-")
+    if (!to_standard_output)
         out.log(console::level::info, "written",
                 fmt::format("{}: {}", options.output, counted(done->rows, "row")));
     return exit_code::done;

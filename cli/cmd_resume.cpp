@@ -82,7 +82,7 @@ void add_resume(command_line& line) {
         "run.");
     flags.argument("JOURNAL", options->journal, "The journal of the run");
     options->run.declare(flags);
-    flags.config("--config", "Read flags from this file (key = value)");
+    flags.config("Read flags from this file (flag = value)");
     flags.action([options] {
         run_settings settings;
         const auto applied = options->run.apply(settings);

@@ -133,7 +133,7 @@ void add_run(command_line& line) {
     options->job.declare(flags);
     flags.value("--journal", options->journal, "FILE", "The journal to write (JOB.journal)");
     options->run.declare(flags);
-    flags.config("--config", "Read flags from this file (key = value)");
+    flags.config("Read flags from this file (flag = value)");
     flags.action([options] {
         run_settings settings;
         const auto applied = options->run.apply(settings);

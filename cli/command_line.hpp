@@ -36,8 +36,8 @@ class command {
     /// A flag that can be repeated.
     void values(const char* name, std::vector<std::string>& to, const char* type, const char* help);
     void toggle(const char* name, bool& to, const char* help);
-    /// A flag that names a file with further flags (key = value).
-    void config(const char* name, const char* help);
+    /// --config: a file with further flags (flag = value); those on the command line come first.
+    void config(const char* help);
     /// Whether the flag was given.
     [[nodiscard]] bool given(const char* name) const;
     /// What the command does once its flags are read.
@@ -57,11 +57,13 @@ class command_line {
     command_line& operator=(const command_line&) = delete;
 
     command add(const char* name, const char* help);
-    /// Reads the arguments and runs the command they name. Wrong usage is told on standard error: exit
-    /// code 2.
+    /// Reads the arguments and runs the command they name. Wrong usage is told on standard error, and where
+    /// results are to be JSON, on standard output too: exit code 2.
     exit_code run(int argc, char** argv);
 
   private:
+    void check_command(const std::vector<std::string>& arguments) const;
+
     std::unique_ptr<CLI::App> app_;
     exit_code exit_ = exit_code::done;
 };

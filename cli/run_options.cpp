@@ -51,6 +51,8 @@ void run_options::declare(const command& flags) {
 
 result<void> run_options::apply(run_settings& s) const {
     const auto given = [this](const char* name) { return flags_->given(name); };
+    if (given("--output")) s.output = output_;  // first: how a failure is told depends on it
+    if (given("--log-format")) s.log_format = log_format_;
     if (!credentials_.empty()) s.credentials = absolute(credentials_);
     if (given("--base-url")) s.base_url = base_url_;
     if (given("--ca-file")) s.ca_file = absolute(ca_file_);
@@ -77,8 +79,6 @@ result<void> run_options::apply(run_settings& s) const {
         *to = *time;
     }
     if (skip_invalid_) s.skip_invalid = true;
-    if (given("--output")) s.output = output_;
-    if (given("--log-format")) s.log_format = log_format_;
     if (no_progress_) s.progress = false;
     return {};
 }

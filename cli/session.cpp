@@ -29,7 +29,11 @@ class signal_watch {
     void wait() {
         signals_.async_wait([this](boost::system::error_code problem, int signal) {
             if (problem) return;
+            const auto now = std::chrono::steady_clock::now();
             const bool first = signal_ == 0;
+            // timeout(1) and some supervisors signal the process and its group at once: that is one signal.
+            if (!first && now - signalled_ < std::chrono::milliseconds(500)) return wait();
+            signalled_ = now;
             if (first) signal_ = signal;
             console_.log(
                 console::level::info, "interrupted",
@@ -48,6 +52,7 @@ class signal_watch {
     console& console_;
     std::string resume_;
     int signal_ = 0;
+    instant signalled_{};
 };
 
 pipeline_options options_of(const run_settings& s) {

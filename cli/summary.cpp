@@ -71,16 +71,17 @@ std::string next_steps(const run_summary& s) {
         out +=
             fmt::format("  muster resume {}    goes on where it stopped{}\n", journal,
                         s.counts[outcome::in_doubt] > 0 ? "; asks the service about the rows in doubt" : "");
+    const bool unfinished = !out.empty();
     std::string failed;
     for (const outcome o :
          {outcome::rejected, outcome::blocked, outcome::exhausted, outcome::in_doubt, outcome::invalid})
         if (s.counts[o] > 0) failed += fmt::format("{}{}", failed.empty() ? "" : ",", name_of(o));
-    if (!failed.empty()) {
-        out += fmt::format("  muster report {} --only {}    says why, row by row\n", journal, failed);
+    if (failed.empty()) return out;
+    out += fmt::format("  muster report {} --only {}    says why, row by row\n", journal, failed);
+    if (!unfinished)
         out += fmt::format(
             "  muster report {} --only {} --as-job -o FILE    writes those rows as a job to mend and run\n",
             journal, failed);
-    }
     return out;
 }
 

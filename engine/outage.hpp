@@ -20,8 +20,10 @@ class outage {
         reached_ = true;
         failures_ = 0;
     }
-    /// A connection could not be made. True when it is time to give up.
+    /// A connection could not be made. True when it is time to give up. Attempts that fail together, before
+    /// the next one was due, are one failure.
     [[nodiscard]] bool failed(instant now, random_source& random) {
+        if (failures_ > 0 && now < retry_at_) return false;
         if (failures_++ == 0) since_ = now;
         retry_at_ = now + backoff(failures_, random);
         return reached_ ? now - since_ >= patience_ : failures_ >= attempts_;

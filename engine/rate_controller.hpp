@@ -1,7 +1,9 @@
 // How fast requests may leave. Without a limit from the user or a sign of one from the service it holds
 // nothing back. The first 429 ends that: the run parks for as long as the service says (or a growing time
-// where it says nothing), and goes on at a paced rate below the one that was refused, which then rises
-// gently. 429s to requests that were sent before a cut belong to the same episode and do not cut again.
+// where it says nothing), and goes on at a paced rate below the one that was refused. The rate then rises
+// along a cubic curve: quickly back to where it was refused, slowly past that, and faster again where nothing
+// is refused for long. 429s to requests that were sent before a cut belong to the same episode and do not cut
+// again.
 #pragma once
 
 #include "engine/outcome.hpp"
@@ -36,14 +38,15 @@ class rate_controller {
 
   private:
     [[nodiscard]] std::optional<double> rate() const noexcept;
-    [[nodiscard]] double measured(instant now);
+    /// Accepted requests a second, of late; nothing when there were too few to tell.
+    [[nodiscard]] std::optional<double> measured(instant now);
 
     std::optional<double> max_rate_;
     std::optional<double> rate_;
+    double refused_rate_ = 0;  // where the last cut was made
     instant next_{};
     instant parked_until_{};
     instant last_cut_{};
-    instant last_raise_{};
     unsigned silent_throttles_ = 0;  // in a row, without Retry-After
     std::deque<instant> accepted_;   // of the last seconds
 };

@@ -104,7 +104,9 @@ result<journal_contents> read_descriptor(int fd, const std::string& path, const 
         }
         const std::string why =
             searching ? c.decoder.problem() : "a record about a row that the job does not have";
-        if (!c.replay.has_header()) return error(errc::journal_damaged, fmt::format("{}: {}", path, why));
+        if (!c.replay.has_header())
+            return error(errc::journal_damaged,
+                         fmt::format("{}: cannot be read: at its start, {}", path, why));
         if (c.damages.empty()) c.good_bytes = at;
         if (searching) {
             s = next_step(reader, c.decoder, record, true);

@@ -1,0 +1,111 @@
+#!/bin/bash
+# The whole test suite: installs what is needed, builds build/ (Release, warnings are errors), runs the unit tests, the
+# end-to-end tests and the quickstart. The last line is "N passed, N failed"; exit code 0 only if nothing failed.
+# Logs are in build/logs/; a log's end is printed where something fails.
+set -euo pipefail
+exec </dev/null
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=$top/build
+logs=$build/logs
+passed=0
+failed=0
+
+began=$SECONDS
+tell() { printf '[%4d s] %s\n' "$((SECONDS - began))" "$*"; }
+show_end() {
+    echo "----- the end of $1"
+    tail -n "${2:-60}" "$1"
+    echo "-----"
+}
+finish() {
+    echo "$passed passed, $failed failed"
+    [[ $failed -eq 0 && $passed -gt 0 ]]
+    exit
+}
+
+# step NAME SECONDS COMMAND…: what the whole suite cannot do without.
+step() {
+    local name=$1 seconds=$2 log=$logs/$1.log
+    shift 2
+    tell "$name"
+    if timeout --kill-after=10 "$seconds" "$@" >"$log" 2>&1; then return 0; fi
+    show_end "$log"
+    failed=$((failed + 1))
+    finish
+}
+
+# count_ctest LOG: adds up doctest's cases, and each ctest that is no doctest program. A program that ends without
+# its summary counts as one failure.
+count_ctest() {
+    local sums
+    sums=$(awk '
+        /^[0-9]+: \[doctest\] test cases:/ {
+            split($0, part, "|")
+            good = part[2]; gsub(/[^0-9]/, "", good)
+            bad = part[3]; gsub(/[^0-9]/, "", bad)
+            p += good; f += bad
+            summed[$1] = 1; broken[$1] = bad + 0
+        }
+        / Test +#[0-9]+: / {
+            match($0, /#[0-9]+:/); id = substr($0, RSTART + 1, RLENGTH - 1)
+            ok = $0 ~ / Passed +[0-9.]+ sec/
+            if (!summed[id]) { if (ok) p += 1; else f += 1 }
+            else if (!ok && broken[id] == 0) f += 1
+        }
+        END { print p + 0, f + 0 }' "$1")
+    passed=$((passed + ${sums% *}))
+    failed=$((failed + ${sums#* }))
+    tell "unit tests: ${sums% *} passed, ${sums#* } failed"
+}
+
+# count_unittest LOG: "Ran N tests", and "FAILED (failures=F, errors=E, …)".
+count_unittest() {
+    local ran bad
+    ran=$(sed -n 's/^Ran \([0-9]*\) tests\{0,1\} in .*/\1/p' "$1" | tail -n 1)
+    if [[ -z $ran ]]; then
+        failed=$((failed + 1))
+        tell "end-to-end tests: they did not come to an end"
+        return
+    fi
+    # A test with several failing parts counts once.
+    bad=$(sed -n 's/^\(FAIL\|ERROR\): \([^ ]*\) (\([^)]*\)).*/\3/p' "$1" | sort -u | wc -l)
+    passed=$((passed + ran - bad))
+    failed=$((failed + bad))
+    tell "end-to-end tests: $((ran - bad)) passed, $bad failed"
+}
+
+mkdir -p "$logs"
+tell "packages"
+if ! bash "$top/samples/packages.sh"; then
+    failed=1
+    finish
+fi
+generator=()
+if [[ ! -f $build/CMakeCache.txt ]] && command -v ninja >/dev/null; then generator=(-G Ninja); fi
+step configure 120 cmake -S "$top" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DMUSTER_TESTS=ON -DMUSTER_WERROR=ON
+step build 900 cmake --build "$build" --parallel "$(nproc)"
+
+tell "unit tests"
+if ! timeout --kill-after=10 300 ctest --test-dir "$build" --verbose --timeout 120 >"$logs/ctest.log" 2>&1; then
+    grep -E 'ERROR:|TEST CASE:|\*\*\*|Failed' "$logs/ctest.log" | head -n 60 || true
+    show_end "$logs/ctest.log" 30
+fi
+count_ctest "$logs/ctest.log"
+
+tell "end-to-end tests"
+if ! MUSTER_BUILD=$build PYTHONDONTWRITEBYTECODE=1 timeout --kill-after=10 600 \
+    python3 -m unittest discover --verbose --start-directory "$top/tests/e2e" >"$logs/e2e.log" 2>&1; then
+    grep -E '^(FAIL|ERROR): ' "$logs/e2e.log" || true
+    show_end "$logs/e2e.log" 100
+fi
+count_unittest "$logs/e2e.log"
+
+tell "quickstart"
+if timeout --kill-after=10 400 bash "$top/samples/quickstart.sh" >"$logs/quickstart.log" 2>&1; then
+    passed=$((passed + 1))
+else
+    failed=$((failed + 1))
+    show_end "$logs/quickstart.log"
+fi
+finish
