@@ -32,7 +32,7 @@ class signal_watch {
             const auto now = std::chrono::steady_clock::now();
             const bool first = signal_ == 0;
             // timeout(1) and some supervisors signal the process and its group at once: that is one signal.
-            if (!first && now - signalled_ < std::chrono::milliseconds(500)) return wait();
+            if (!first && now - signalled_ < std::chrono::milliseconds(100)) return wait();
             signalled_ = now;
             if (first) signal_ = signal;
             console_.log(

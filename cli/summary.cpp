@@ -16,7 +16,7 @@ std::string_view meaning(outcome o) {
         case outcome::rejected: return "the service refused for good";
         case outcome::blocked: return "not sent: an earlier row of the same token or device did not succeed";
         case outcome::exhausted: return "failures outlasted the attempts; nothing was applied";
-        case outcome::in_doubt: return "sent; whether it was applied is not known";
+        case outcome::in_doubt: return "sent or about to be; whether it was applied is not known";
         case outcome::invalid: return "not sent: the row breaks a rule";
         case outcome::pending: return "not sent yet";
     }
