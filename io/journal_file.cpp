@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ class descriptor {
     descriptor& operator=(const descriptor&) = delete;
     [[nodiscard]] int get() const noexcept { return fd_; }
     int release() noexcept { return std::exchange(fd_, -1); }
+    void reset(int fd) noexcept { fd_ = fd; }
 
   private:
     int fd_;
@@ -46,6 +48,35 @@ result<int> open_existing(const std::string& path, int flags) {
     if (errno == ENOENT || errno == ENOTDIR)
         return error(errc::journal_missing, fmt::format("{}: there is no such journal", path));
     return storage_error(path, "cannot be opened");
+}
+
+error creation_error(const std::string& path) {
+    if (errno == EEXIST)
+        return {errc::journal_exists, fmt::format("{}: there is a journal of an earlier run here", path)};
+    return {errc::usage, fmt::format("{}: the journal cannot be created: {}", path, std::strerror(errno))};
+}
+
+// A locked file with this content, or none at all: it gets its name only when it is whole, so that a crash
+// leaves no journal that cannot be read. (File systems without O_TMPFILE name it first.)
+result<int> create_whole(const std::string& path, const std::string& content) {
+    auto folder = std::filesystem::path(path).parent_path().string();
+    if (folder.empty()) folder = ".";
+    descriptor fd(::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+    const bool nameless = fd.get() >= 0;
+    if (!nameless) fd.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (fd.get() < 0) return creation_error(path);
+    auto written = write_all(fd.get(), content, path);
+    if (written && ::fdatasync(fd.get()) != 0) written = storage_error(path, "cannot be synced");
+    if (written && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+        written = storage_error(path, "cannot be locked");
+    if (!written) {
+        if (!nameless) ::unlink(path.c_str());
+        return written.error();
+    }
+    const auto itself = fmt::format("/proc/self/fd/{}", fd.get());
+    if (nameless && ::linkat(AT_FDCWD, itself.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0)
+        return creation_error(path);
+    return fd.release();
 }
 
 // Feeds the decoder until it has something to say.
@@ -155,24 +186,16 @@ journal_file::~journal_file() = default;
 result<std::unique_ptr<journal_file>> journal_file::create(boost::asio::any_io_executor executor,
                                                            const std::string& path,
                                                            const journal_header& header) {
-    descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (fd.get() < 0) {
-        if (errno == EEXIST)
-            return error(errc::journal_exists,
-                         fmt::format("{}: there is a journal of an earlier run here", path));
-        return storage_error(path, "cannot be created");
-    }
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return storage_error(path, "cannot be locked");
     journal_encoder encoder(header);
-    auto written = write_all(fd.get(), encoder.take(), path);
-    if (written && ::fdatasync(fd.get()) != 0) written = storage_error(path, "cannot be synced");
-    if (written) written = sync_folder_of(path);
-    if (!written) {
+    auto fd = create_whole(path, encoder.take());
+    if (!fd) return fd.error();
+    if (const auto synced = sync_folder_of(path); !synced) {
+        ::close(*fd);
         ::unlink(path.c_str());
-        return written.error();
+        return synced.error();
     }
-    return std::unique_ptr<journal_file>(new journal_file(
-        std::make_unique<impl>(std::move(executor), fd.release(), path, std::move(encoder))));
+    return std::unique_ptr<journal_file>(
+        new journal_file(std::make_unique<impl>(std::move(executor), *fd, path, std::move(encoder))));
 }
 
 result<std::unique_ptr<journal_file>> journal_file::resume(boost::asio::any_io_executor executor,

@@ -144,7 +144,8 @@ TEST_CASE("outage: a service never reached is given up soon, one that was there 
     instant now{1h};
     CHECK_FALSE(never.failed(now, random));
     CHECK(never.lasts());
-    for (int i = 0; i < 50; ++i) CHECK_FALSE(never.failed(now, random));  // attempts that fail together are one
+    for (int i = 0; i < 50; ++i)
+        CHECK_FALSE(never.failed(now, random));  // attempts that fail together are one
     now = never.retry_at();
     CHECK_FALSE(never.failed(now, random));
     now = never.retry_at();

@@ -80,7 +80,7 @@ TEST_CASE("journal file: made private, never over another, locked while in use")
               .error()
               .is(errc::journal_missing));
     CHECK(journal_file::resume(context.get_executor(), folder / ".", contents).has_error());
-    CHECK(journal_file::create(context.get_executor(), folder / "no/j", header(1)).error().is(errc::storage));
+    CHECK(journal_file::create(context.get_executor(), folder / "no/j", header(1)).error().is(errc::usage));
 }
 
 TEST_CASE("journal file: cut anywhere, resumed and written on, it stays sound") {
