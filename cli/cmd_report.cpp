@@ -54,6 +54,15 @@ result<report_result> write_to_file(const report_request& request, const std::st
     for (const auto& input : {request.journal, contents->replay.header().job_path})
         if (std::filesystem::equivalent(path, input, ignored))
             return error(errc::usage, fmt::format("-o {}: would write over {}", path, input));
+    // A device or a pipe is written to; only a regular file can be replaced.
+    if (const auto there = std::filesystem::status(path, ignored); exists(there) && !is_regular_file(there)) {
+        const int device = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+        if (device < 0)
+            return error(errc::usage, fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
+        auto written = write_report(request, device, path);
+        ::close(device);
+        return written;
+    }
     const auto beside = fmt::format("{}.{}.tmp", path, ::getpid());
     const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)

@@ -58,6 +58,8 @@ result<exit_code> resume_run(const options_of_resume& options, run_settings& set
         open_service(settings, options.run.proxy().empty() ? settings.proxy : options.run.proxy(), out);
     if (!service) return service.error();
     contents.replay.use_settings(settings);
+    if (const auto blocked = contents.replay.reopen_blocked(); !blocked.empty())
+        (*journal)->withdrawn(blocked);
     const auto counts = contents.replay.counts();
     out.log(console::level::info, "resuming",
             fmt::format("{}: {} of {} rows are done, {} in doubt", header.job_name,
@@ -76,10 +78,10 @@ void add_resume(command_line& line) {
         "Examples:\n"
         "  muster resume onboarding.csv.journal\n"
         "  muster resume onboarding.csv.journal --credentials new.key --concurrency 8\n"
-        "Flags that are not given are those of the run. Rows that are done are not sent again; rows in doubt "
-        "are\n"
-        "looked up first. Resuming a finished run sends nothing and prints its outcomes. Exit codes as for "
-        "run.");
+        "Flags that are not given are those of the run. Rows that are done are not sent again; what is in\n"
+        "doubt is looked up first, or repeated where that is harmless. Resuming a finished run sends "
+        "nothing\n"
+        "and prints its outcomes. Exit codes as for run.");
     flags.argument("JOURNAL", options->journal, "The journal of the run");
     options->run.declare(flags);
     flags.config("Read flags from this file (flag = value)");

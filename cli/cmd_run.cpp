@@ -38,6 +38,22 @@ result<job_file> open_job(const options_of_run& options) {
     return job_file::open(options.spool_path(), options.job.file_format().value_or(*format));
 }
 
+// The copy of standard input is of use only to a journal: without one it goes.
+class spool_guard {
+  public:
+    explicit spool_guard(const options_of_run& options)
+        : path_(options.from_standard_input() ? options.spool_path() : std::string()) {}
+    ~spool_guard() {
+        if (!path_.empty()) ::unlink(path_.c_str());
+    }
+    spool_guard(const spool_guard&) = delete;
+    spool_guard& operator=(const spool_guard&) = delete;
+    void keep() { path_.clear(); }
+
+  private:
+    std::string path_;
+};
+
 error journal_in_the_way(const std::string& path) {
     return {errc::journal_exists,
             fmt::format(
@@ -61,12 +77,11 @@ result<survey> check_job(const job_file& job, const row_mapper& mapper, const ru
             console::level::warning, "conflicts",
             fmt::format("{}: {} repeat or contradict another ({}); muster plan lists them", job.name(),
                         counted(p.duplicates + p.contradictions, "row"), p.first_conflicts.front().text()));
-    if (p.invalid == 0) return found;
+    if (p.invalid == 0 || settings.skip_invalid) return found;
     for (const invalid_row& r : p.first_invalid)
         out.log(console::level::warning, "invalid-row",
                 fmt::format("{}:{}: {}", job.name(), r.line, r.problem),
                 {{"line", fmt::format("{}", r.line)}});
-    if (settings.skip_invalid) return found;
     return error(errc::bad_job,
                  fmt::format("{}: {} of {} invalid; nothing was sent. Correct {}, or leave {} out with "
                              "--skip-invalid (muster plan lists all)",
@@ -101,17 +116,16 @@ result<exit_code> run_job(const options_of_run& options, const run_settings& set
 
     const auto job = open_job(options);
     if (!job) return job.error();
+    spool_guard spool(options);
     const auto found = check_job(*job, *mapper, settings, out);
-    if (!found) {
-        if (options.from_standard_input()) ::unlink(options.spool_path().c_str());
-        return found.error();
-    }
+    if (!found) return found.error();
     journal_replay replay;
     boost::asio::io_context context(1);
     const journal_header header = header_of(options, *job, *found, *columns, settings);
     auto journal = journal_file::create(context.get_executor(), path, header);
     if (!journal)
         return journal.error().is(errc::journal_exists) ? journal_in_the_way(path) : journal.error();
+    spool.keep();
     replay.add(header);
     return work_on(context, *job, std::move(*mapper), **journal, path, replay, std::move(*service), out);
 }

@@ -11,6 +11,7 @@
 int main(int argc, char** argv) {
     using namespace muster;
     std::signal(SIGPIPE, SIG_IGN);  // a closed pipe or connection is an error code, not the end
+    std::signal(SIGXFSZ, SIG_IGN);  // as is a file that has reached its limit
 
     command_line line(
         "muster",
@@ -35,6 +36,10 @@ int main(int argc, char** argv) {
     } catch (const std::exception& e) {
         fmt::print(stderr, "muster: internal error: {}\n", e.what());
     }
-    if (std::fflush(stdout) != 0 && exit == exit_code::done) exit = exit_code::stopped;
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+        fmt::print(stderr,
+                   "muster: error: standard output cannot be written; the result is in the journal\n");
+        if (exit == exit_code::done) exit = exit_code::incomplete;
+    }
     return static_cast<int>(exit);
 }

@@ -22,13 +22,16 @@ class signal_watch {
         : signals_(context, SIGINT, SIGTERM, SIGHUP), run_(run), console_(out), resume_(std::move(resume)) {
         wait();
     }
-    void stop() { signals_.cancel(); }
+    void stop() {
+        stopped_ = true;
+        signals_.cancel();
+    }
     [[nodiscard]] int signal() const noexcept { return signal_; }
 
   private:
     void wait() {
         signals_.async_wait([this](boost::system::error_code problem, int signal) {
-            if (problem) return;
+            if (problem || stopped_) return;  // it may have been under way when stop() was called
             const auto now = std::chrono::steady_clock::now();
             const bool first = signal_ == 0;
             // timeout(1) and some supervisors signal the process and its group at once: that is one signal.
@@ -51,6 +54,7 @@ class signal_watch {
     pipeline& run_;
     console& console_;
     std::string resume_;
+    bool stopped_ = false;
     int signal_ = 0;
     instant signalled_{};
 };
@@ -116,26 +120,25 @@ exit_code work_on(boost::asio::io_context& context, const job_file& job, row_map
         display.stop();
     });
     display.stop();
-    if (!ended) {
-        const error told(errc::storage,
-                         fmt::format("{}; rows in flight are in doubt: muster resume {} asks the "
-                                     "service about them",
-                                     ended.error().message, shell_word(journal_path)));
-        return report_failure(told, settings.output == "json", out);
-    }
     const coordinator& state = run.state();
-    const run_summary summary{.job = printable(header.job_name, 200),
-                              .journal = journal_path,
-                              .rows = header.rows,
-                              .counts = state.counts(),
-                              .statistics = state.statistics(),
-                              .seconds = std::chrono::duration<double>(run.elapsed()).count(),
-                              .stopped = state.stop_reason(),
-                              .stop_message = state.stop_message()};
-    if (state.stop_reason() && state.stop_reason() != end_reason::interrupted)
+    run_summary summary{.job = printable(header.job_name, 200),
+                        .journal = journal_path,
+                        .rows = header.rows,
+                        .counts = state.counts(),
+                        .statistics = state.statistics(),
+                        .seconds = std::chrono::duration<double>(run.elapsed()).count(),
+                        .stopped = state.stop_reason(),
+                        .stop_message = state.stop_message()};
+    if (!ended) {
+        summary.stopped = end_reason::storage;
+        summary.stop_message =
+            fmt::format("{}; what was in flight is in doubt, and resume asks the service about it",
+                        ended.error().message);
+    }
+    if (summary.stopped && summary.stopped != end_reason::interrupted)
         out.log(console::level::failure, "stopped", summary.stop_message);
     fmt::print("{}", settings.output == "json" ? summary_json(summary) + "\n" : summary_text(summary));
-    return exit_code_of(state.counts(), state.stop_reason(), signals.signal());
+    return exit_code_of(state.counts(), summary.stopped, signals.signal());
 }
 
 exit_code report_failure(const error& e, bool json, console& out) {

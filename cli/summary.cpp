@@ -33,6 +33,7 @@ std::string_view camel(end_reason r) noexcept {
         case end_reason::unreachable: return "unreachable";
         case end_reason::misdirected: return "misdirected";
         case end_reason::job_changed: return "jobChanged";
+        case end_reason::storage: return "storage";
     }
     return "";
 }
@@ -49,6 +50,7 @@ std::string_view words_for(end_reason r) noexcept {
         case end_reason::unreachable: return "the service cannot be reached";
         case end_reason::misdirected: return "this is not the service's address";
         case end_reason::job_changed: return "the job file changed";
+        case end_reason::storage: return "the journal cannot be written";
     }
     return "";
 }

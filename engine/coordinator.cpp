@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace muster {
 namespace {
@@ -44,19 +45,18 @@ void coordinator::admit(const row_view& r, row_state before, wall_time now) {
         case row_state::invalid: scheduler_.fail(subject_of(r), r.line); return;
         case row_state::untouched:
         case row_state::intended:
-        case row_state::in_doubt:
-        case row_state::blocked: break;
+        case row_state::in_doubt: break;
+        case row_state::blocked: throw std::logic_error("a blocked row was not reopened");
     }
     const subject_key subject = subject_of(r);
     if (const auto line = scheduler_.failed_line(subject)) {
-        if (before != row_state::blocked)
-            record(r.line,
-                   {.row = r.index,
-                    .result = outcome::blocked,
-                    .at = now,
-                    .details = {},
-                    .message = fmt::format("line {} did not succeed", *line)},
-                   outcome_of(before));
+        record(r.line,
+               {.row = r.index,
+                .result = outcome::blocked,
+                .at = now,
+                .details = {},
+                .message = fmt::format("line {} did not succeed", *line)},
+               outcome_of(before));
         return;
     }
     const bool intended = before == row_state::intended || before == row_state::in_doubt;
@@ -127,13 +127,14 @@ void coordinator::returned(const order& o) {
     scheduler_.put_back(o.slot);
 }
 
-std::optional<instant> coordinator::wake_at() const {
+std::optional<instant> coordinator::wake_at(instant now) const {
     if (stopped_) return std::nullopt;
     std::optional<instant> wake = scheduler_.next_delayed();
-    if ((scheduler_.sendable() > 0 || scheduler_.fresh() > 0) && in_flight_ < options_.concurrency) {
-        const instant permit = rate_.next_permit();
-        wake = wake ? std::min(*wake, permit) : permit;
-    }
+    if (wake && *wake <= now) wake.reset();
+    const instant permit = rate_.next_permit();
+    const bool waiting = scheduler_.sendable() > 0 || scheduler_.fresh() > 0;
+    if (waiting && in_flight_ < options_.concurrency && permit > now)
+        wake = std::min(wake.value_or(permit), permit);
     return wake;
 }
 
@@ -156,8 +157,16 @@ void coordinator::replied(const order& o, const http_reply& reply, moment now) {
     --in_flight_;
     const verdict v = judge(reply.status);
     if (v == verdict::throttled) return throttled(o.slot, o, reply, now);
+    if (reply.status == 503 && retry_after(reply, now.wall)) {
+        // Told to wait, as by a 429; but a 503 does not promise that nothing was applied.
+        task& t = scheduler_.at(o.slot);
+        if (!o.lookup) t.doubtful = true;
+        t.must_check = t.must_check || (t.doubtful && !operation_of(t.what.operation()).idempotent);
+        return throttled(o.slot, o, reply, now);
+    }
     rate_.accepted(o.sent_at, now.mono);
-    if (v == verdict::unauthorised) return unauthorised(o.slot, o, reply);
+    if (!o.lookup && v != verdict::unauthorised && v != verdict::misdirected) operations_authorised_ = true;
+    if (v == verdict::unauthorised) return unauthorised(o.slot, o, reply, now);
     if (v == verdict::misdirected) {
         scheduler_.put_back(o.slot);
         stop(end_reason::misdirected,
@@ -182,14 +191,18 @@ void coordinator::throttled(slot_id s, const order& o, const http_reply& reply, 
         observer_.throttled(until(rate_.parked_until(), now.mono), rate_.learnt_rate().value_or(0));
 }
 
-void coordinator::unauthorised(slot_id s, const order& o, const http_reply& reply) {
+void coordinator::unauthorised(slot_id s, const order& o, const http_reply& reply, moment now) {
     task& t = scheduler_.at(s);
-    scheduler_.put_back(s);
     const bool freshly_signed = t.refused_generation != 0 && o.generation > t.refused_generation;
     t.refused_generation = std::max(t.refused_generation, o.generation);
     refused_generation_ = std::max(refused_generation_, o.generation);
-    if (!freshly_signed) return;
     const auto said = reader_.read_error(reply.body);
+    // A key that may provision but not look up fails the row it wants to know about, not the run.
+    if (freshly_signed && o.lookup && operations_authorised_)
+        return check_impossible(s, fmt::format("the key may not look tokens up (HTTP {})", reply.status),
+                                now);
+    scheduler_.put_back(s);
+    if (!freshly_signed) return;
     stop(end_reason::not_authorised,
          fmt::format("the service refuses the key (HTTP {}{}{}), with a freshly signed token too: the key is "
                      "revoked, of "
@@ -322,14 +335,13 @@ void coordinator::settle(slot_id s, outcome result, std::string message, wall_ti
 void coordinator::block(slot_id s, wall_time now) {
     const task& t = scheduler_.at(s);
     const auto line = scheduler_.failed_line(t.subject).value_or(0);
-    if (t.before != outcome::blocked)
-        record(t.what.line(),
-               {.row = t.what.index(),
-                .result = outcome::blocked,
-                .at = now,
-                .details = {},
-                .message = fmt::format("line {} did not succeed", line)},
-               t.before);
+    record(t.what.line(),
+           {.row = t.what.index(),
+            .result = outcome::blocked,
+            .at = now,
+            .details = {},
+            .message = fmt::format("line {} did not succeed", line)},
+           t.before);
     scheduler_.release(s);
 }
 

@@ -100,8 +100,9 @@ class coordinator {
     [[nodiscard]] std::size_t sendable() const noexcept { return scheduler_.sendable(); }
     /// The next request; only where can_send().
     order take(instant now);
-    /// When to look again though nothing else happens; nothing when only an event can change anything.
-    [[nodiscard]] std::optional<instant> wake_at() const;
+    /// When to look again though nothing else happens: a moment behind `now`, or nothing when only an event
+    /// can change anything.
+    [[nodiscard]] std::optional<instant> wake_at(instant now) const;
 
     // What happened.
 
@@ -137,7 +138,7 @@ class coordinator {
     void operation_failed(slot_id s, bool maybe_applied, std::string why, moment now);
     void lookup_failed(slot_id s, std::string why, moment now);
     void check_impossible(slot_id s, std::string why, moment now);
-    void unauthorised(slot_id s, const order& o, const http_reply& reply);
+    void unauthorised(slot_id s, const order& o, const http_reply& reply, moment now);
     void throttled(slot_id s, const order& o, const http_reply& reply, moment now);
     void try_again(slot_id s, unsigned attempt, moment now);
     void settle(slot_id s, outcome result, std::string message, wall_time now, service_details details = {});
@@ -160,6 +161,7 @@ class coordinator {
     std::string stop_message_;
     std::size_t in_flight_ = 0;
     std::uint64_t refused_generation_ = 0;
+    bool operations_authorised_ = false;  // the service took an operation with this key
 
     // Waiting to become durable, by position: intents of rows to send, outcomes of settled rows.
     std::deque<std::pair<std::uint64_t, slot_id>> intents_under_way_;

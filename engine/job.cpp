@@ -144,14 +144,30 @@ std::vector<std::pair<std::string, std::string>> row_mapper::suspicious_columns(
     return out;
 }
 
+namespace {
+
+std::string unknown_operation(std::string_view name) {
+    const auto near = nearest_operation(name);
+    return fmt::format("'{}' is unknown{}", printable(name, 60),
+                       near.empty() ? std::string("; it can be assign, enable, disable or enable-ds100")
+                                    : fmt::format("; is '{}' meant?", near));
+}
+
+}  // namespace
+
 std::optional<row_problem> row_mapper::map(const record& from, std::uint64_t index, row_view& out) {
     out = row_view{.index = index, .line = from.line};
     if (!from.problem.empty()) return row_problem{from.column, from.problem};
 
     seen_names_.resize(from.names.size());
     seen_meanings_.resize(from.names.size(), unknown_column);
+    // All fields are read before the first problem is told, so that a bad row's token is known wherever it
+    // stands.
+    std::optional<row_problem> problem;
+    const auto note = [&](std::string_view column, std::string reason) {
+        if (!problem) problem = row_problem{std::string(column), std::move(reason)};
+    };
     const operation* op = fixed_operation_;
-    bool operation_given = false;
     std::array<bool, field_count> given{};
     for (std::size_t i = 0; i < from.names.size(); ++i) {
         if (seen_names_[i] != from.names[i] || seen_names_[i].empty()) {
@@ -159,32 +175,22 @@ std::optional<row_problem> row_mapper::map(const record& from, std::uint64_t ind
             seen_meanings_[i] = meaning(from.names[i]);
         }
         const auto m = seen_meanings_[i];
-        if (m == unknown_column) continue;
         const cell& value = from.cells[i];
-        if (value.json && value.text == "null") continue;
-        if (value.json)
-            return row_problem{std::string(from.names[i]),
-                               "must be a string in quotes (a number would lose its leading zeros)"};
-        if (m == operation_column) {
-            operation_given = !value.text.empty();
-            if (!operation_given) continue;
+        if (m == unknown_column || (value.json && value.text == "null")) continue;
+        if (value.json) {
+            note(from.names[i], "must be a string in quotes (a number would lose its leading zeros)");
+        } else if (m == operation_column) {
+            if (value.text.empty()) continue;
             op = find_operation(value.text);
-            if (op == nullptr) {
-                const auto near = nearest_operation(value.text);
-                return row_problem{
-                    std::string(from.names[i]),
-                    fmt::format("'{}' is unknown{}", printable(value.text, 60),
-                                near.empty() ? std::string("; it can be assign, enable, disable or "
-                                                           "enable-ds100")
-                                             : fmt::format("; is '{}' meant?", near))};
-            }
-            continue;
+            if (op == nullptr) note(from.names[i], unknown_operation(value.text));
+        } else if (given[static_cast<std::size_t>(m)]) {
+            note(from.names[i], "is given twice");
+        } else {
+            given[static_cast<std::size_t>(m)] = true;
+            out.fields[static_cast<std::size_t>(m)] = value.text;
         }
-        if (given[static_cast<std::size_t>(m)])
-            return row_problem{std::string(from.names[i]), "is given twice"};
-        given[static_cast<std::size_t>(m)] = true;
-        out.fields[static_cast<std::size_t>(m)] = value.text;
     }
+    if (problem) return problem;
     if (op == nullptr) return row_problem{operation_column_name_, "is missing"};
     if (fixed_operation_ != nullptr && op != fixed_operation_)
         return row_problem{operation_column_name_,

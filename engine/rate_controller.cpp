@@ -19,7 +19,8 @@ constexpr auto shortest_silence = 250ms;
 constexpr auto longest_silence = 20'000ms;
 
 std::chrono::nanoseconds interval(double rate) {
-    return std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / rate));
+    constexpr double longest = 86'400e9;  // a day: slower rates would overflow
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(1e9 / rate, longest)));
 }
 
 }  // namespace
@@ -34,7 +35,11 @@ instant rate_controller::next_permit() const noexcept {
 }
 
 void rate_controller::sent(instant now) {
-    if (const auto r = rate()) next_ = std::max(next_, now - interval(*r)) + interval(*r);
+    const auto r = rate();
+    if (!r) return;
+    // A timer that fired a little late is made up for, idle time is not.
+    const auto lateness = std::min<std::chrono::nanoseconds>(interval(*r), 10ms);
+    next_ = std::max(next_, now - lateness) + interval(*r);
 }
 
 void rate_controller::accepted(instant sent_at, instant now) {

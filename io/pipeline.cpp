@@ -139,7 +139,7 @@ struct pipeline::impl {
             flush();
         }
         if (finishing && parts.journal.settled()) return end();
-        set_timer();
+        set_timer(at);
     }
 
     void post_pump() {
@@ -189,13 +189,13 @@ struct pipeline::impl {
         });
     }
 
-    // Only for what no event announces: a permit or a retry that lies ahead.
-    void set_timer() {
-        const instant at = std::chrono::steady_clock::now();
-        instant wake = coord.wake_at().value_or(instant::max());
-        if (wake <= at) wake = instant::max();
-        if (gap.lasts() && connecting == 0 && coord.sendable() > 0 && !coord.stopping())
-            wake = std::min(wake, gap.retry_at());
+    // Only for what no event announces: a permit or a retry that lies ahead of the moment `at` of this pump.
+    void set_timer(instant at) {
+        instant wake = coord.wake_at(at).value_or(instant::max());
+        if (gap.lasts() && connecting == 0 && coord.sendable() > 0 && !coord.stopping()) {
+            const instant connect_at = std::max(gap.retry_at(), coord.rate().next_permit());
+            if (connect_at > at) wake = std::min(wake, connect_at);
+        }
         if (wake == instant::max()) return;
         timer.expires_at(wake);
         timer.async_wait([this](boost::system::error_code problem) {
@@ -319,6 +319,7 @@ result<void> pipeline::run(std::function<void()> on_end) {
 
 void pipeline::interrupt() {
     impl& i = *impl_;
+    if (i.finishing || i.ended) return;
     if (i.coord.stopping()) {
         // A second time: drop what is in flight. Those rows stay in doubt, and the journal is still
         // completed.

@@ -58,7 +58,8 @@ enum class end_reason : std::uint8_t {
     untrusted_server,
     unreachable,
     misdirected,
-    job_changed
+    job_changed,
+    storage  ///< never in a journal: it could not be written
 };
 
 /// A process ended in good order.

@@ -64,7 +64,8 @@ bool journal_replay::add(const journal_record& r) {
     }
     if (const auto* withdrawn = std::get_if<withdrawn_record>(&r))
         return mark(withdrawn->rows, row_state::intended, row_state::untouched) &&
-               mark(withdrawn->rows, row_state::in_doubt, row_state::untouched);
+               mark(withdrawn->rows, row_state::in_doubt, row_state::untouched) &&
+               mark(withdrawn->rows, row_state::blocked, row_state::untouched);
     if (const auto* done = std::get_if<row_outcome>(&r)) {
         if (done->row >= rows_.size()) return false;
         rows_[static_cast<std::size_t>(done->row)] = state_of(done->result);
@@ -72,6 +73,16 @@ bool journal_replay::add(const journal_record& r) {
     }
     last_end_ = std::get<end_record>(r);
     return true;
+}
+
+std::vector<std::uint64_t> journal_replay::reopen_blocked() {
+    std::vector<std::uint64_t> blocked;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        if (rows_[i] != row_state::blocked) continue;
+        rows_[i] = row_state::untouched;
+        blocked.push_back(i);
+    }
+    return blocked;
 }
 
 outcome_counts journal_replay::counts() const noexcept {

@@ -34,6 +34,10 @@ class journal_replay {
 
     [[nodiscard]] bool has_header() const noexcept { return header_.has_value(); }
     [[nodiscard]] const journal_header& header() const { return *header_; }
+    /// Before another session: a row that was blocked is so only as long as what blocks it, which that
+    /// session may clear up. Makes these rows untouched and gives them; they are to be withdrawn in the
+    /// journal first.
+    [[nodiscard]] std::vector<std::uint64_t> reopen_blocked();
     /// The settings of the session that goes on, where flags replace those of the run.
     void use_settings(run_settings s) { header_->settings = std::move(s); }
     [[nodiscard]] const std::vector<row_state>& rows() const noexcept { return rows_; }

@@ -120,18 +120,76 @@ TEST_CASE("coordinator: killed at every event and resumed, nothing is lost and n
     CHECK(crashes > 1000);
 }
 
-TEST_CASE("coordinator: a finished journal has nothing to send") {
-    const auto rows = onboarding(10, true);
+TEST_CASE(
+    "coordinator: rows blocked by a doubt are sent once it is cleared up, wherever that session is cut off") {
+    const auto rows = onboarding(3, true);
+    std::size_t cases = 0;
+    for (std::size_t at = 1;; ++at, ++cases) {
+        CAPTURE(at);
+        auto service = service_for(rows);
+        simulated_journal journal(rows.size());
+        {
+            simulated_process p(rows, service, journal, {}, options(2, 1), 1);
+            p.interfere = [&](const order& o, const row& r) {
+                if (!o.lookup) service.handle(r, false);
+                return std::optional(http_reply{500, "", {}});
+            };
+            CHECK(p.run(no_end));
+            CHECK(p.state().counts()[outcome::in_doubt] == 3);
+            CHECK(p.state().counts()[outcome::blocked] == 3);
+        }
+        simulated_process second(rows, service, journal, {}, options(2), 2);
+        const bool done = second.run(at);
+        if (!done && at % 2 == 0) {
+            second.state().stop(end_reason::interrupted, "");
+            CHECK(second.run(no_end));
+            CHECK(journal.reopen().counts() == second.state().counts());
+        } else if (!done) {
+            journal.crash(at * 7);
+        }
+        if (!journal.reopen().finished())
+            CHECK(simulated_process(rows, service, journal, {}, options(2), 3).run(no_end));
+        const auto counts = journal.reopen().counts();
+        CHECK(counts[outcome::applied] + counts[outcome::already] == rows.size());
+        check_all_done_once(service);
+        if (done) break;
+    }
+    CHECK(cases > 10);
+}
+
+TEST_CASE("coordinator: a key that may not look up fails the row in question, not the run") {
+    auto rows = onboarding(2, true);
     auto service = service_for(rows);
-    service.tokens.erase("000000000003");
+    service.tokens["000000000000"].user = user_b;
     simulated_journal journal(rows.size());
-    CHECK(simulated_process(rows, service, journal, {}, options(), 1).run(no_end));
-    const auto before = journal.reopen().counts();
-    const auto requests = service.requests;
-    simulated_process again(rows, service, journal, {}, options(), 2);
-    CHECK(again.run(no_end));
-    CHECK(service.requests == requests);
-    CHECK(again.state().counts() == before);
+    simulated_process p(rows, service, journal, {}, options(), 1);
+    p.interfere = [&](const order& o, const row&) -> std::optional<http_reply> {
+        if (o.lookup) return http_reply{403, "", {}};
+        return std::nullopt;
+    };
+    CHECK(p.run(no_end));
+    CHECK_FALSE(p.state().stop_reason());
+    CHECK(p.state().counts()[outcome::rejected] == 1);
+    CHECK(p.state().counts()[outcome::blocked] == 1);
+    CHECK(p.state().counts()[outcome::applied] == 2);
+}
+
+TEST_CASE(
+    "coordinator: a 503 that says when to come back parks the run, and leaves the row in doubt until then") {
+    const auto rows = onboarding(1, true);
+    auto service = service_for(rows);
+    simulated_journal journal(rows.size());
+    simulated_process p(rows, service, journal, {}, options(2, 1), 1);
+    int refusals = 20;
+    p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
+        if (refusals == 20) service.handle(r, o.lookup);
+        if (refusals-- > 0) return http_reply{503, "", {{"retry-after", "2"}}};
+        return std::nullopt;
+    };
+    CHECK(p.run(no_end));
+    CHECK(p.state().counts()[outcome::already] == 1);
+    CHECK(p.state().counts()[outcome::applied] == 1);
+    check_all_done_once(service);
 }
 
 TEST_CASE(

@@ -98,6 +98,16 @@ TEST_CASE("mapper: every way in which a row can be wrong is named with its colum
     CHECK(m.map(malformed, 0, r)->text() == malformed.problem);
 }
 
+TEST_CASE("mapper: of a bad row all fields are read, wherever the problem stands") {
+    auto m = mapper();
+    row_view r;
+    CHECK(m.map(make({{"operation", {"asign"}}, {"userId", {user_a}}, {"tokenSerialNumber", {"7"}}}), 0, r));
+    CHECK(r.get(field::token_serial) == "7");
+    CHECK(m.map(make({{"userId", {"1", true}}, {"tokenSerialNumber", {"7"}}, {"operation", {"assign"}}}), 0,
+                r));
+    CHECK(r.get(field::token_serial) == "7");
+}
+
 TEST_CASE("mapper: null and empty optional fields are not given") {
     auto m = mapper();
     row_view r;

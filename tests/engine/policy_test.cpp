@@ -96,6 +96,15 @@ TEST_CASE("rate: --max-rate paces from the start") {
     CHECK(sent <= 1010);
 }
 
+TEST_CASE("rate: a very small --max-rate is no rate without limit") {
+    for (const double rate : {1e-3, 1e-9, 1e-15, 1e-300}) {
+        rate_controller c(rate);
+        const instant now{1h};
+        c.sent(now);
+        CHECK(c.next_permit() >= now + 900s);
+    }
+}
+
 TEST_CASE("rate: a throttle parks for as long as told, a little longer, and one episode cuts once") {
     random_source random(3);
     rate_controller c({});

@@ -163,7 +163,7 @@ class simulated_process {
           journal_(journal),
           faults_(faults),
           random_(seed),
-          replay_(journal.reopen()),
+          replay_(taken_up(journal)),
           options_(options),
           coordinator_(options, replay_.counts(), journal, observer_) {}
 
@@ -193,6 +193,14 @@ class simulated_process {
     std::uint64_t bearer_generation = 1;
 
   private:
+    // As resume does it: what was blocked is open again.
+    static journal_replay taken_up(simulated_journal& journal) {
+        journal_replay replay = journal.reopen();
+        if (replay.finished()) return replay;
+        if (const auto blocked = replay.reopen_blocked(); !blocked.empty()) journal.withdrawn(blocked);
+        return replay;
+    }
+
     static constexpr std::uint64_t no_request = ~std::uint64_t{0};
     struct event {
         instant at;
@@ -225,7 +233,9 @@ class simulated_process {
                 coordinator_.end_of_job();
                 return;
             }
-            coordinator_.admit(rows_[next_row_].view(), replay_.rows()[next_row_], clock().wall);
+            const auto before = replay_.rows()[next_row_];
+            if (before == row_state::blocked) throw std::logic_error("a finished job has nothing to send");
+            coordinator_.admit(rows_[next_row_].view(), before, clock().wall);
             ++next_row_;
         }
     }
@@ -266,7 +276,7 @@ class simulated_process {
     }
 
     bool advance() {
-        const auto wake = coordinator_.wake_at();
+        const auto wake = coordinator_.wake_at(now_);
         if (events_.empty() && !wake) return false;
         if (events_.empty() || (wake && *wake > now_ && *wake < events_.top().at)) {
             if (*wake <= now_) return false;
