@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t failures_to_tell = 10;
+constexpr double smoothing_seconds = 20;  // longer than most windows of a limiter, or the ETA jumps with them
 
 }  // namespace
 
@@ -56,8 +57,9 @@ std::string progress_display::text(bool short_form) {
     const instant now = std::chrono::steady_clock::now();
     const double passed = std::chrono::duration<double>(now - last_time_).count();
     if (passed > 0) {
-        const double recent = static_cast<double>(done - last_done_) / passed;
-        const double weight = rate_ == 0 ? 1 : 1 - std::exp(-passed / 5);
+        // A row that was counted as done may come to be in doubt.
+        const double recent = done > last_done_ ? static_cast<double>(done - last_done_) / passed : 0;
+        const double weight = rate_ == 0 ? 1 : 1 - std::exp(-passed / smoothing_seconds);
         rate_ += weight * (recent - rate_);
         last_time_ = now;
         last_done_ = done;
