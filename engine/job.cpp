@@ -80,16 +80,6 @@ std::int8_t row_mapper::meaning(std::string_view column) const {
     return unknown_column;
 }
 
-std::optional<field> row_mapper::field_of(std::string_view column) const {
-    const auto m = meaning(column);
-    if (m < 0) return std::nullopt;
-    return static_cast<field>(m);
-}
-
-bool row_mapper::is_operation(std::string_view column) const {
-    return meaning(column) == operation_column;
-}
-
 result<void> row_mapper::check_header(const std::vector<std::string_view>& names) const {
     std::array<std::string_view, field_count> found{};
     std::string_view operation_found;

@@ -105,10 +105,6 @@ class row_mapper {
     /// Fills `out` (index and line included) or says what is wrong. `out` borrows from `from`.
     [[nodiscard]] std::optional<row_problem> map(const record& from, std::uint64_t index, row_view& out);
 
-    /// The field that a column of that name holds; nothing for an unknown column or `operation`.
-    [[nodiscard]] std::optional<field> field_of(std::string_view column) const;
-    [[nodiscard]] bool is_operation(std::string_view column) const;
-
   private:
     static constexpr std::int8_t unknown_column = -1;
     static constexpr std::int8_t operation_column = -2;

@@ -156,10 +156,6 @@ std::optional<std::string> check_field(field f, std::string_view value) {
     return std::nullopt;
 }
 
-std::string_view nearest_field(std::string_view word) noexcept {
-    return nearest(word, field_names);
-}
-
 std::string_view nearest_operation(std::string_view word) noexcept {
     std::array<std::string_view, operation_count> names;
     std::ranges::transform(table, names.begin(), &operation::name);

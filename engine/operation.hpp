@@ -63,8 +63,7 @@ const operation* find_operation(std::string_view name) noexcept;
 /// characters"); nothing when it may. Lengths are counted in Unicode characters. The value is valid UTF-8.
 std::optional<std::string> check_field(field f, std::string_view value);
 
-/// The name of the field, operation or column that `word` was probably meant to be; empty when none is near.
-std::string_view nearest_field(std::string_view word) noexcept;
+/// The name of the operation that `word` was probably meant to be; empty when none is near.
 std::string_view nearest_operation(std::string_view word) noexcept;
 
 }  // namespace muster
