@@ -38,7 +38,7 @@ std::string audited_user(const Command& command) {
 
 Write write_of(const Route& route, const Command& command, Verdict& verdict, Wall now) {
     AuditRow audit{.at = iso_text(now),
-                   .admin = command.admin,
+                   .admin = std::string(command.admin),
                    .operation = route.word,
                    .user_id = audited_user(command),
                    .serial = audited_serial(route, command.fields),

@@ -30,7 +30,7 @@ inline constexpr std::size_t most_tokens_per_user = 5;
 /// One well-formed request: the operation, who asks (an accessID), and for whom and what.
 struct Command {
     Operation operation = Operation::assign;
-    std::string admin;
+    std::string_view admin;
     std::string user_id;  ///< from the path; empty where the path has none
     Fields fields;
 };
