@@ -17,10 +17,11 @@ struct status_options {
     std::string output = "text";
 };
 
-std::string how_it_ended(const journal_replay& replay) {
+std::string how_it_stands(const journal_replay& replay, bool in_use) {
+    if (in_use) return "running";
     const auto& end = replay.last_end();
     if (replay.sessions() == 0) return "not started";
-    if (!end) return "running, or ended without a word (killed, or the machine went down)";
+    if (!end) return "ended without a word (killed, or the machine went down)";
     if (end->reason != end_reason::finished)
         return fmt::format("stopped after {}: {}", lasting(static_cast<double>(end->milliseconds) / 1000),
                            words_for(end->reason));
@@ -51,10 +52,11 @@ result<exit_code> tell_status(const status_options& options) {
     if (options.output == "json") {
         fmt::print("{}\n", summary_json(summary));
     } else {
-        fmt::print("{}: {}\n{}  {} of the job, begun {}; {}\n", summary.job, how_it_ended(replay),
+        fmt::print("{}: {}\n{}  {} of the job, begun {}; {}\n", summary.job, how_it_stands(replay, contents->in_use),
                    counts_text(summary.counts), counted(summary.rows, "row"),
                    to_iso(replay.header().created_at), counted(replay.sessions(), "session"));
-        if (const auto next = next_steps(summary); !next.empty()) fmt::print("Next:\n{}", next);
+        if (const auto next = next_steps(summary); !next.empty() && !contents->in_use)
+            fmt::print("Next:\n{}", next);
     }
     return exit_code_of(summary.counts, std::nullopt, 0);
 }

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +49,25 @@ result<int> open_existing(const std::string& path, int flags) {
     return storage_error(path, "cannot be opened");
 }
 
+// Locks belong to the open file (OFD locks): they end with the process however it ends, and can be asked for
+// without being taken.
+struct ::flock whole_file(short type) {
+    struct ::flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    return lock;
+}
+
+bool lock_exclusively(int fd) {
+    auto lock = whole_file(F_WRLCK);
+    return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+bool locked_by_another(int fd) {
+    auto lock = whole_file(F_WRLCK);
+    return ::fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 error creation_error(const std::string& path) {
     if (errno == EEXIST)
         return {errc::journal_exists, fmt::format("{}: there is a journal of an earlier run here", path)};
@@ -67,7 +85,7 @@ result<int> create_whole(const std::string& path, const std::string& content) {
     if (fd.get() < 0) return creation_error(path);
     auto written = write_all(fd.get(), content, path);
     if (written && ::fdatasync(fd.get()) != 0) written = storage_error(path, "cannot be synced");
-    if (written && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+    if (written && !lock_exclusively(fd.get()))
         written = storage_error(path, "cannot be locked");
     if (!written) {
         if (!nameless) ::unlink(path.c_str());
@@ -159,7 +177,9 @@ result<journal_contents> read_journal(const std::string& path, const outcome_vis
     const auto fd = open_existing(path, O_RDONLY);
     if (!fd) return fd.error();
     const descriptor owned(*fd);
-    return read_descriptor(*fd, path, visit);
+    auto contents = read_descriptor(*fd, path, visit);
+    if (contents) contents->in_use = locked_by_another(*fd);
+    return contents;
 }
 
 std::string damage_text(const std::string& path, const journal_contents& contents) {
@@ -204,8 +224,8 @@ result<std::unique_ptr<journal_file>> journal_file::resume(boost::asio::any_io_e
     const auto opened = open_existing(path, O_RDWR);
     if (!opened) return opened.error();
     descriptor fd(*opened);
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
+    if (!lock_exclusively(fd.get())) {
+        if (errno == EAGAIN || errno == EACCES)
             return error(errc::journal_busy,
                          fmt::format("{}: another muster is at work on this journal", path));
         return storage_error(path, "cannot be locked");

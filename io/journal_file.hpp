@@ -35,6 +35,7 @@ struct journal_contents {
     std::uint64_t torn_bytes = 0;  ///< behind it, of an unfinished write
     std::vector<journal_damage> damages;
     std::uint64_t records_behind_damage = 0;
+    bool in_use = false;  ///< another process is writing it
 };
 
 /// Called for every outcome record with its offset.

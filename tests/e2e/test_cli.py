@@ -322,8 +322,10 @@ class Flags(E2E):
         second = self.exits(2, muster("resume", self.journal_of(job)))
         self.assertIn("another muster", second.err)
         self.exits(2, self.run_job(job, server))
-        self.exits(1, muster("status", self.journal_of(job)))
+        status = self.exits(1, muster("status", self.journal_of(job)))
         self.assertTrue(run.runs())
+        self.assertIn("running", status.out)
+        self.assertNotIn("muster resume", status.out)
         self.all_done(run.wait(60), len(rows))
         self.onboarded(self.journal_of(job), rows)
 

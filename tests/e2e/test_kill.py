@@ -59,6 +59,9 @@ class Kill(E2E):
         run = self.start_job(job, server)
         wait_until(lambda: self.journal_of(job).exists() or not run.runs(), "a journal", pause=0.0005)
         run.kill()
+        status = muster("status", self.journal_of(job)).out
+        self.assertIn("muster resume", status)
+        self.assertNotIn("running", status)
         self.all_done(muster("resume", self.journal_of(job)), len(rows))
         self.onboarded(self.journal_of(job), rows)
 
