@@ -162,7 +162,8 @@ TEST_CASE("rules: assign refuses malformed, unknown and conflicting requests") {
          {"", "x", "aaaaaaaa00004000800000000000000001", "aaaaaaaa-0000-4000-8000-00000000000g"}) {
         refused(command(Operation::assign, id, free_token), 400);
     }
-    for (const std::string serial : {"", "12a", " 12", "-1", std::string(37, '1').c_str()}) {
+    for (const auto& serial :
+         {std::string(), std::string("12a"), std::string(" 12"), std::string("-1"), std::string(37, '1')}) {
         CAPTURE(serial);
         refused(command(Operation::assign, ada, serial), 400);
     }
