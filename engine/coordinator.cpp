@@ -21,7 +21,8 @@ std::chrono::milliseconds until(instant later, instant now) {
 coordinator::coordinator(const options& o, const outcome_counts& counts, journal_sink& journal,
                          run_observer& observer)
     : options_(o),
-      rate_(o.max_rate),
+      rate_({.max_rate = o.max_rate, .share = o.max_share / 100}),
+      window_(o.concurrency),
       breaker_(o.stop_after),
       random_(o.seed),
       journal_(journal),
@@ -104,8 +105,11 @@ void coordinator::prepare(instant now) {
 }
 
 bool coordinator::can_send(instant now) const {
-    return !stopped_ && scheduler_.sendable() > 0 && in_flight_ < options_.concurrency &&
-           rate_.next_permit() <= now;
+    return !stopped_ && scheduler_.sendable() > 0 && in_flight_ < window() && rate_.next_permit() <= now;
+}
+
+std::size_t coordinator::window() const noexcept {
+    return std::min(window_.size(), rate_.most_in_flight());
 }
 
 order coordinator::take(instant now) {
@@ -113,10 +117,9 @@ order coordinator::take(instant now) {
     o.slot = scheduler_.take_sendable();
     const task& t = scheduler_.at(o.slot);
     o.lookup = t.must_check;
-    o.sent_at = now;
     o.request = o.lookup ? build_lookup(t.what) : build_request(t.what);
-    rate_.sent(now);
-    ++in_flight_;
+    o.sent = rate_.sent(now);
+    o.company = ++in_flight_;
     ++statistics_.requests;
     return o;
 }
@@ -133,8 +136,7 @@ std::optional<instant> coordinator::wake_at(instant now) const {
     if (wake && *wake <= now) wake.reset();
     const instant permit = rate_.next_permit();
     const bool waiting = scheduler_.sendable() > 0 || scheduler_.fresh() > 0;
-    if (waiting && in_flight_ < options_.concurrency && permit > now)
-        wake = std::min(wake.value_or(permit), permit);
+    if (waiting && in_flight_ < window() && permit > now) wake = std::min(wake.value_or(permit), permit);
     return wake;
 }
 
@@ -164,7 +166,11 @@ void coordinator::replied(const order& o, const http_reply& reply, moment now) {
         t.must_check = t.must_check || (t.doubtful && !operation_of(t.what.operation()).idempotent);
         return throttled(o.slot, o, reply, now);
     }
-    rate_.accepted(o.sent_at, now.mono);
+    rate_.accepted(o.sent, now.mono, read_limit_hint(reply, now.wall));
+    if (v == verdict::failed)
+        window_.failed(o.sent.at, now.mono);
+    else
+        window_.answered(o.company, o.sent.at, now.mono);
     if (!o.lookup && v != verdict::unauthorised && v != verdict::misdirected) operations_authorised_ = true;
     if (v == verdict::unauthorised) return unauthorised(o.slot, o, reply, now);
     if (v == verdict::misdirected) {
@@ -187,8 +193,13 @@ void coordinator::replied(const order& o, const http_reply& reply, moment now) {
 void coordinator::throttled(slot_id s, const order& o, const http_reply& reply, moment now) {
     ++statistics_.throttled;
     scheduler_.put_back(s);
-    if (rate_.throttled(o.sent_at, now.mono, retry_after(reply, now.wall), random_))
-        observer_.throttled(until(rate_.parked_until(), now.mono), rate_.learnt_rate().value_or(0));
+    const auto hint = read_limit_hint(reply, now.wall);
+    if (window_.refused(o.company, now.mono)) {
+        rate_.pause(now.mono, hint, random_);
+        return;
+    }
+    if (rate_.throttled(o.sent, now.mono, hint, random_))
+        observer_.throttled(until(rate_.parked_until(), now.mono), rate_.learnt()->rate);
 }
 
 void coordinator::unauthorised(slot_id s, const order& o, const http_reply& reply, moment now) {
@@ -244,6 +255,7 @@ void coordinator::operation_replied(slot_id s, const order&, const http_reply& r
 
 void coordinator::failed(const order& o, const transport_failure& why, moment now) {
     --in_flight_;
+    if (why.timed_out) window_.failed(o.sent.at, now.mono);
     if (o.lookup)
         lookup_failed(o.slot, why.message, now);
     else

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "engine/circuit_breaker.hpp"
+#include "engine/concurrency_window.hpp"
 #include "engine/exchange.hpp"
 #include "engine/journal/record.hpp"
 #include "engine/journal/replay.hpp"
@@ -53,7 +54,8 @@ class run_observer {
 struct order {
     slot_id slot = no_slot;
     bool lookup = false;
-    instant sent_at{};
+    departure sent;
+    std::size_t company = 0;       ///< requests in flight when it left, itself among them
     std::uint64_t generation = 0;  ///< of the bearer token; the pipeline fills it in
     http_request request;
 };
@@ -71,6 +73,7 @@ class coordinator {
         unsigned concurrency = 32;
         unsigned max_attempts = 6;
         std::optional<double> max_rate;
+        double max_share = 100;  ///< percent of the learnt limit
         failure_limit stop_after;
         std::uint64_t seed = 0;
     };
@@ -100,6 +103,8 @@ class coordinator {
     [[nodiscard]] std::size_t sendable() const noexcept { return scheduler_.sendable(); }
     /// The next request; only where can_send().
     order take(instant now);
+    /// How many requests may be in flight now.
+    [[nodiscard]] std::size_t window() const noexcept;
     /// When to look again though nothing else happens: a moment behind `now`, or nothing when only an event
     /// can change anything.
     [[nodiscard]] std::optional<instant> wake_at(instant now) const;
@@ -148,6 +153,7 @@ class coordinator {
     options options_;
     scheduler scheduler_;
     rate_controller rate_;
+    concurrency_window window_;
     circuit_breaker breaker_;
     random_source random_;
     reply_reader reader_;

@@ -1,54 +1,122 @@
-// How fast requests may leave. Without a limit from the user or a sign of one from the service it holds
-// nothing back. The first 429 ends that: the run parks for as long as the service says (or a growing time
-// where it says nothing), and goes on at a paced rate below the one that was refused. The rate then rises
-// along a cubic curve: quickly back to where it was refused, slowly past that, and faster again where nothing
-// is refused for long. 429s to requests that were sent before a cut belong to the same episode and do not cut
-// again.
+// How fast requests may leave, so that the service's limit is used up and hardly ever overrun.
+//
+// Nothing is known of the limit but what its refusals tell, and they tell one thing for certain: at that
+// moment nothing was left. What was accepted between two such moments, by the time between them, is therefore
+// the limit's rate, whatever its kind (token bucket, cell rate, sliding or fixed window). The controller
+// keeps these moments as marks, takes the rate from them, and sends a hair faster, so that a refusal now and
+// then renews the estimate; the longer none comes, the more it speeds up, gently near the known limit and
+// ever faster beyond.
+//
+// What the limit lets through at once after a pause (its burst; a whole window's count) is learnt too and
+// used after every wait. Before the first refusal, and while such a credit lasts, requests are not paced but
+// their number in flight grows slowly with what was accepted, which bounds how many can be refused together.
 #pragma once
 
+#include "engine/limit_hint.hpp"
 #include "engine/outcome.hpp"
 #include "engine/retry_policy.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 namespace muster {
 
+/// What is known of a limit; kept in the journal, so that a resumed run need not learn it again.
+struct learnt_limit {
+    double rate = 0;   ///< requests a second in the long run
+    double burst = 0;  ///< requests at once after a pause
+    double cycle = 0;  ///< seconds after which a used-up window opens again; 0: none was met
+};
+
+/// A request that left: its place in the order of all, and when.
+struct departure {
+    std::uint64_t number = 0;
+    instant at{};
+    double waited = 0;  ///< seconds that the controller had spent waiting for the limit by then
+};
+
 class rate_controller {
   public:
-    /// `max_rate`: requests a second, the user's ceiling; nothing for none.
-    explicit rate_controller(std::optional<double> max_rate) : max_rate_(max_rate) {}
+    struct options {
+        std::optional<double> max_rate;  ///< requests a second, the user's ceiling
+        double share = 1;                ///< of the learnt limit that may be used (0 to 1]
+    };
+    explicit rate_controller(const options& o, const std::optional<learnt_limit>& remembered = {});
 
-    /// The earliest time at which the next request may be sent; `now` or before means at once.
+    /// The earliest time at which the next request may be sent; the past means at once.
     [[nodiscard]] instant next_permit() const noexcept;
+    /// How many requests may be in flight as far as the limit is concerned.
+    [[nodiscard]] std::size_t most_in_flight() const noexcept;
     /// A request leaves now.
-    void sent(instant now);
-    /// A reply that is no throttle came to a request sent at `sent_at`.
-    void accepted(instant sent_at, instant now);
-    /// A 429 came. True when it begins a new episode (one notice is due).
-    bool throttled(instant sent_at, instant now, std::optional<std::chrono::milliseconds> wait,
-                   random_source& random);
+    departure sent(instant now);
+    /// A reply that is no refusal by the limit came.
+    void accepted(const departure& d, instant now, const limit_hint& hint);
+    /// A refusal by the limit came. True when it begins a new episode (one notice is due).
+    bool throttled(const departure& d, instant now, const limit_hint& hint, random_source& random);
 
-    /// What the service seems to allow, requests a second; nothing before the first throttle.
-    [[nodiscard]] std::optional<double> learnt_rate() const noexcept { return rate_; }
+    /// A refusal that had another reason than the rate: the wait it asks for is kept, nothing is learnt.
+    void pause(instant now, const limit_hint& hint, random_source& random);
+
+    /// Nothing before the first refusal.
+    [[nodiscard]] std::optional<learnt_limit> learnt() const noexcept;
     /// Until when nothing is sent; in the past when not parked.
     [[nodiscard]] instant parked_until() const noexcept { return parked_until_; }
 
   private:
-    [[nodiscard]] std::optional<double> rate() const noexcept;
-    /// Accepted requests a second, of late; nothing when there were too few to tell.
-    [[nodiscard]] std::optional<double> measured(instant now);
+    /// A refused request: at that moment nothing was left.
+    struct mark {
+        departure sent;
+        double admitted;  ///< of the requests sent before it; what is not answered yet counts as admitted
+        double rate;      ///< of the limit, as the time since the mark before it shows
+        double weight;    ///< the number of requests that this rests on
+    };
 
-    std::optional<double> max_rate_;
-    std::optional<double> rate_;
-    double refused_rate_ = 0;  // where the last cut was made
+    [[nodiscard]] double pace(instant now) const noexcept;
+    void read_interval(mark& m, const mark& before) const;
+    [[nodiscard]] double fitting_rate(instant from, instant to, double lowest, double highest) const;
+    [[nodiscard]] double burst_for(double rate) const noexcept;
+    void add_mark(const departure& d);
+    void estimate();
+    void settle_down(double before);
+    void wait_until(instant until, instant now);
+    void wait_in_silence(bool used_up, instant now, random_source& random);
+    void recovered(instant now);
+
+    options options_;
+    bool limited_ = false;  ///< a refusal was met
+    learnt_limit limit_;
+    double uncertainty_ = 0;  ///< of the rate, relative
+    double weight_ = 0;       ///< requests that the rate rests on
+    double cost_ = 0;         ///< seconds lost by a refusal, of late
+    double latency_ = 0;      ///< seconds, smoothed
+    double spread_ = 0;       ///< of the latency, mean deviation
+
+    std::uint64_t sent_ = 0;
+    std::deque<mark> marks_;           ///< in the order of departure
+    std::deque<departure> admitted_;   ///< the latest, in the order of departure
+    std::vector<double> first_burst_;  ///< seconds before the first refusal of all requests sent till then
+    instant first_sent_{}, latest_{};
+
+    double base_ = 0;  ///< pace right after the last refusal or wait
+    instant since_{};  ///< from when on the pace grows
     instant next_{};
     instant parked_until_{};
-    instant last_cut_{};
-    unsigned silent_throttles_ = 0;  // in a row, without Retry-After
-    std::deque<instant> accepted_;   // of the last seconds
+    instant known_at_{};  ///< when the last refusal was learnt: what was sent before is of that episode
+
+    bool free_ = true;   ///< not paced: nothing is known yet, or a credit is being used
+    double credit_ = 0;  ///< requests left of it
+    double free_accepted_ = 0;
+
+    unsigned streak_ = 0;  ///< refusals in a row, each sent after the one before was known
+    double waited_ = 0;
+    bool waiting_ = false;  ///< since a refusal that was answered by a wait, nothing was accepted yet
+    instant waiting_since_{};
+    instant epoch_{};  ///< first acceptance after the last wait
+    double epoch_accepted_ = 0;
+    unsigned walls_ = 0;        ///< in a row: waits of the length of a window
+    double refused_after_ = 0;  ///< seconds after the epoch at which a probe was refused, the latest
 };
 
 }  // namespace muster

@@ -1,6 +1,5 @@
 #include "engine/circuit_breaker.hpp"
 #include "engine/outage.hpp"
-#include "engine/rate_controller.hpp"
 #include "engine/retry_policy.hpp"
 
 #include <doctest/doctest.h>
@@ -72,57 +71,6 @@ TEST_CASE("retry-after: seconds and dates, judged by the server's own clock") {
     CHECK_FALSE(wait("-1"));
     CHECK_FALSE(wait("soon"));
     CHECK_FALSE(retry_after({429, "", {}}, now));
-}
-
-TEST_CASE("rate: nothing is held back before the first throttle") {
-    rate_controller c({});
-    const instant now{1h};
-    for (int i = 0; i < 1000; ++i) {
-        CHECK(c.next_permit() <= now);
-        c.sent(now);
-    }
-}
-
-TEST_CASE("rate: --max-rate paces from the start") {
-    rate_controller c(100.0);
-    instant now{1h};
-    int sent = 0;
-    for (; now < instant{1h + 10s}; now += 1ms)
-        while (c.next_permit() <= now) {
-            c.sent(now);
-            ++sent;
-        }
-    CHECK(sent >= 990);
-    CHECK(sent <= 1010);
-}
-
-TEST_CASE("rate: a very small --max-rate is no rate without limit") {
-    for (const double rate : {1e-3, 1e-9, 1e-15, 1e-300}) {
-        rate_controller c(rate);
-        const instant now{1h};
-        c.sent(now);
-        CHECK(c.next_permit() >= now + 900s);
-    }
-}
-
-TEST_CASE("rate: a throttle parks for as long as told, a little longer, and one episode cuts once") {
-    random_source random(3);
-    rate_controller c({});
-    instant now{1h};
-    for (int i = 0; i < 500; ++i, now += 10ms) {
-        c.sent(now);
-        c.accepted(now, now);
-    }
-    const instant sent_at = now;
-    now += 5ms;
-    CHECK(c.throttled(sent_at, now, 2000ms, random));
-    const double cut = *c.learnt_rate();
-    CHECK(cut > 50);
-    CHECK(cut < 90);
-    CHECK(c.next_permit() > now + 2s);
-    CHECK(c.next_permit() < now + 2200ms);
-    for (int i = 0; i < 50; ++i) CHECK_FALSE(c.throttled(sent_at, now + 1ms, 2000ms, random));
-    CHECK(*c.learnt_rate() == cut);
 }
 
 TEST_CASE("breaker: counts what was sent and failed, not what was never sent") {

@@ -1,0 +1,88 @@
+#include "engine/concurrency_window.hpp"
+
+#include <algorithm>
+
+namespace muster {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr double after_failure = 0.7;
+constexpr double tolerated_rise = 2;     // replies may take twice as long as usual
+constexpr double tolerated_delay = 0.1;  // seconds; queues shorter than this are nobody's trouble
+constexpr double usual_weight = 1.0 / 500;
+constexpr double recent_weight = 1.0 / 10;
+constexpr unsigned replies_of_a_peak = 64;
+constexpr unsigned replies_of_doubt = 2000;
+constexpr auto first_probe = 5s;
+constexpr auto longest_probe = 120s;
+
+}  // namespace
+
+concurrency_window::concurrency_window(std::size_t ceiling)
+    : ceiling_(static_cast<double>(std::max<std::size_t>(ceiling, 1))),
+      size_(ceiling_),
+      probe_after_(first_probe) {}
+
+std::size_t concurrency_window::size() const noexcept {
+    auto most = static_cast<std::size_t>(size_);
+    if (cap_ > 0) most = std::min(most, cap_ + (probing_ ? 1 : 0));
+    return std::max<std::size_t>(most, 1);
+}
+
+void concurrency_window::answered(std::size_t in_flight, instant sent, instant now) {
+    if (doubts_ > 0) --doubts_;
+    peaks_[0] = std::max(peaks_[0], in_flight);
+    if (++in_this_peak_ == replies_of_a_peak) {
+        peaks_ = {0, peaks_[0]};
+        in_this_peak_ = 0;
+    }
+    if (cap_ > 0) {
+        if (in_flight > cap_) cap_ = in_flight;  // the probe was let through
+        if (in_flight >= cap_ && now >= next_probe_) {
+            probing_ = true;
+            next_probe_ = now + probe_after_;
+        }
+    }
+
+    const double took = std::chrono::duration<double>(now - sent).count();
+    if (replies_++ == 0) usual_ = recent_ = took;
+    recent_ += (took - recent_) * recent_weight;
+    usual_ += (took - usual_) * std::max(usual_weight, 1.0 / static_cast<double>(replies_));
+    if (sent < shrunk_at_) return;
+    const double tolerated = std::max(usual_ * tolerated_rise, usual_ + tolerated_delay);
+    if (recent_ > tolerated)
+        shrink(std::max(after_failure, tolerated / recent_), sent, now);
+    else
+        size_ = std::min(ceiling_, size_ + 1 / size_);
+}
+
+void concurrency_window::failed(instant sent, instant now) {
+    shrink(after_failure, sent, now);
+}
+
+void concurrency_window::shrink(double factor, instant sent, instant now) {
+    if (sent < shrunk_at_) return;
+    size_ = std::max(1.0, size_ * factor);
+    shrunk_at_ = now;
+}
+
+bool concurrency_window::refused(std::size_t in_flight, instant now) {
+    if (doubts_ > 0) {
+        doubts_ = replies_of_doubt;
+        return false;
+    }
+    const std::size_t most = cap_ > 0 ? cap_ : std::max(peaks_[0], peaks_[1]);
+    if (most == 0 || in_flight <= most) {
+        cap_ = 0;  // it was refused in less company than others had: that is not what is limited
+        doubts_ = replies_of_doubt;
+        return false;
+    }
+    if (probing_) probe_after_ = std::min<std::chrono::nanoseconds>(probe_after_ * 2, longest_probe);
+    probing_ = false;
+    cap_ = most;
+    next_probe_ = now + probe_after_;
+    return true;
+}
+
+}  // namespace muster

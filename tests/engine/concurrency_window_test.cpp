@@ -1,0 +1,80 @@
+#include "engine/concurrency_window.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+const instant start{1h};
+
+/// So many replies of that latency, the window always full. The time at the end.
+instant replies(concurrency_window& w, int count, std::chrono::milliseconds latency, instant now = start) {
+    for (int i = 0; i < count; ++i) {
+        now += std::max<std::chrono::nanoseconds>(latency / static_cast<int>(w.size()), 1us);
+        w.answered(w.size(), now - latency, now);
+    }
+    return now;
+}
+
+}  // namespace
+
+TEST_CASE("window: its ceiling while replies take what they always took") {
+    concurrency_window w(64);
+    replies(w, 5'000, 40ms);
+    CHECK(w.size() == 64);
+}
+
+TEST_CASE("window: timeouts and 5xx shrink it once for all that was under way, and it grows again") {
+    concurrency_window w(64);
+    instant now = replies(w, 1'000, 40ms);
+    for (int i = 0; i < 30; ++i) w.failed(now - 30ms, now);
+    CHECK(w.size() == 44);
+    now += 50ms;
+    w.failed(now, now + 1ms);
+    CHECK(w.size() == 31);
+    replies(w, 5'000, 40ms, now);
+    CHECK(w.size() == 64);
+}
+
+TEST_CASE("window: rising latency shrinks it, and it never closes") {
+    concurrency_window w(64);
+    instant now = replies(w, 2'000, 50ms);
+    now = replies(w, 100, 2'000ms, now);
+    CHECK(w.size() < 40);
+    for (int i = 0; i < 100; ++i) w.failed(now += 1s, now);
+    CHECK(w.size() == 1);
+}
+
+TEST_CASE("window: short queues are nobody's trouble") {
+    concurrency_window w(64);
+    instant now = replies(w, 2'000, 1ms);
+    replies(w, 2'000, 60ms, now);
+    CHECK(w.size() == 64);
+}
+
+TEST_CASE("window: a refusal in more company than ever is a limit on company, and is tried again later") {
+    concurrency_window w(64);
+    instant now = start;
+    for (int i = 0; i < 500; ++i)
+        w.answered(1 + static_cast<std::size_t>(i % 8), now, now + 10ms), now += 1ms;
+    CHECK(w.refused(9, now));
+    CHECK(w.limit() == 8);
+    CHECK(w.size() == 8);
+    for (int i = 0; i < 4'000; ++i) w.answered(8, now, now + 10ms), now += 1ms;
+    CHECK(w.size() == 8);
+    for (int i = 0; i < 2'000; ++i) w.answered(8, now, now + 10ms), now += 1ms;
+    CHECK(w.size() == 9);
+    CHECK(w.refused(9, now));
+    CHECK(w.size() == 8);
+}
+
+TEST_CASE("window: a refusal in company that was let through before is not laid to it") {
+    concurrency_window w(64);
+    instant now = start;
+    for (int i = 0; i < 500; ++i) w.answered(8, now, now + 10ms), now += 1ms;
+    CHECK_FALSE(w.refused(8, now));
+    CHECK_FALSE(w.refused(9, now));  // and from then on none is, for a while
+    CHECK(w.size() == 64);
+}

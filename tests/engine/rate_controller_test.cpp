@@ -1,0 +1,116 @@
+#include "engine/rate_controller.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+limit_hint told_to_wait(std::chrono::milliseconds wait) {
+    limit_hint hint;
+    hint.wait = wait;
+    return hint;
+}
+
+rate_controller with_max_rate(double rate) {
+    return rate_controller({.max_rate = rate, .share = 1});
+}
+
+/// Requests in flight for 10 ms each, at 100 a second, none refused.
+instant busy_for_5_seconds(rate_controller& c) {
+    instant now{1h};
+    for (int i = 0; i < 500; ++i, now += 10ms) c.accepted(c.sent(now), now + 10ms, {});
+    return now;
+}
+
+}  // namespace
+
+TEST_CASE("rate: --max-rate paces from the start") {
+    auto c = with_max_rate(100);
+    instant now{1h};
+    int sent = 0;
+    for (; now < instant{1h + 10s}; now += 1ms)
+        while (c.next_permit() <= now) {
+            c.sent(now);
+            ++sent;
+        }
+    CHECK(sent >= 990);
+    CHECK(sent <= 1010);
+}
+
+TEST_CASE("rate: a very small --max-rate is no rate without limit") {
+    for (const double rate : {1e-3, 1e-9, 1e-15, 1e-300}) {
+        auto c = with_max_rate(rate);
+        const instant now{1h};
+        c.sent(now);
+        CHECK(c.next_permit() >= now + 900s);
+    }
+}
+
+TEST_CASE("rate: nothing is known of a limit before the first refusal, and little may be refused at once") {
+    rate_controller c({});
+    CHECK_FALSE(c.learnt());
+    CHECK(c.most_in_flight() <= 4);
+    instant half{1h};
+    rate_controller young({});
+    for (int i = 0; i < 50; ++i, half += 10ms) young.accepted(young.sent(half), half + 10ms, {});
+    CHECK(young.most_in_flight() <= 8);
+    const instant now = busy_for_5_seconds(c);
+    CHECK_FALSE(c.learnt());
+    CHECK(c.next_permit() <= now);
+    CHECK(c.most_in_flight() >= 30);
+}
+
+TEST_CASE("rate: a throttle parks for as long as told, a little longer, and one episode counts once") {
+    random_source random(3);
+    rate_controller c({});
+    instant now = busy_for_5_seconds(c);
+    std::vector<departure> in_flight;
+    for (int i = 0; i < 20; ++i) in_flight.push_back(c.sent(now));
+    now += 5ms;
+    CHECK(c.throttled(in_flight[0], now, told_to_wait(2s), random));
+    REQUIRE(c.learnt());
+    CHECK(c.next_permit() > now + 2s);
+    CHECK(c.next_permit() < now + 2200ms);
+    for (std::size_t i = 1; i < in_flight.size(); ++i)
+        CHECK_FALSE(c.throttled(in_flight[i], now + 1ms, told_to_wait(2s), random));
+    CHECK(c.next_permit() < now + 2300ms);
+}
+
+TEST_CASE("rate: after a wait one request goes first, and not all at once") {
+    random_source random(4);
+    rate_controller c({});
+    instant now = busy_for_5_seconds(c);
+    CHECK(c.throttled(c.sent(now), now + 10ms, told_to_wait(1s), random));
+    now = c.next_permit();
+    CHECK(c.most_in_flight() == 1);
+    c.accepted(c.sent(now), now + 10ms, {});
+    CHECK(c.most_in_flight() <= 5);
+}
+
+TEST_CASE("rate: a remembered limit is kept to from the start") {
+    rate_controller c({}, learnt_limit{.rate = 50, .burst = 10, .cycle = 0});
+    instant now{1h};
+    int sent = 0;
+    for (; now < instant{1h + 200ms}; now += 1ms)
+        while (c.next_permit() <= now) {
+            c.accepted(c.sent(now), now + 1ms, {});
+            ++sent;
+        }
+    CHECK(sent >= 8);
+    CHECK(sent <= 15);
+}
+
+TEST_CASE("rate: a share of the limit is kept to") {
+    rate_controller c({.max_rate = {}, .share = 0.5}, learnt_limit{.rate = 100, .burst = 10, .cycle = 0});
+    instant now{1h};
+    int sent = 0;
+    for (; now < instant{1h + 10s}; now += 1ms)
+        while (c.next_permit() <= now) {
+            c.accepted(c.sent(now), now + 1ms, {});
+            ++sent;
+        }
+    CHECK(sent >= 480);
+    CHECK(sent <= 510);
+}

@@ -1,0 +1,156 @@
+// muster-sim: simulates thousands of runs against models of limits and prints how well the limit was used.
+#include "tests/sim/simulation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace muster::sim {
+namespace {
+
+struct model {
+    std::string name;
+    scenario run;
+    std::function<std::unique_ptr<limiter>(std::mt19937_64&, const network&)> make;
+    double least_goodput;   // percent
+    double most_throttled;  // percent
+};
+
+std::vector<model> models() {
+    const auto uniform = [](std::mt19937_64& r, double to) {
+        return std::uniform_real_distribution<double>(0, to)(r);
+    };
+    const auto bucket = [](double rate, double burst) {
+        return [=](std::mt19937_64&, const network&) { return std::make_unique<token_bucket>(rate, burst); };
+    };
+    const auto window = [=](double count, double length) {
+        return [=](std::mt19937_64& r, const network&) {
+            return std::make_unique<fixed_window>(count, length, uniform(r, length));
+        };
+    };
+    std::vector<model> all;
+    const auto add = [&](std::string name, double duration, unsigned concurrency, hint told, auto make,
+                         double goodput, double throttled) {
+        scenario s;
+        s.name = name;
+        s.duration = duration;
+        s.concurrency = concurrency;
+        s.told = told;
+        all.push_back({name, s, make, goodput, throttled});
+    };
+    add("bucket 500/s burst 50", 60, 64, hint::none, bucket(500, 50), 97, 2);
+    add("bucket 20/s burst 5", 120, 64, hint::none, bucket(20, 5), 97, 2);
+    add("bucket 50/s burst 10, Retry-After", 60, 64, hint::retry_after, bucket(50, 10), 95, 3);
+    add(
+        "cell rate 100/s tolerance 20", 60, 64, hint::none,
+        [](std::mt19937_64&, const network&) { return std::make_unique<cell_rate>(100, 20); }, 95, 3);
+    add("window 100/60 s", 300, 64, hint::none, window(100, 60), 95, 3);
+    add("window 100/60 s, Retry-After", 300, 64, hint::retry_after, window(100, 60), 95, 3);
+    add("window 100/60 s, date", 300, 64, hint::retry_date, window(100, 60), 95, 3);
+    add("window 500/5 s, reset header", 60, 64, hint::reset_epoch_ms, window(500, 5), 95, 3);
+    add(
+        "sliding log 300/10 s", 60, 64, hint::none,
+        [](std::mt19937_64&, const network&) { return std::make_unique<sliding_log>(300, 10); }, 95, 3);
+    add(
+        "sliding log 300/10 s, Retry-After", 60, 64, hint::retry_after,
+        [](std::mt19937_64&, const network&) { return std::make_unique<sliding_log>(300, 10); }, 95, 3);
+    add(
+        "sliding counter 2000/10 s", 60, 64, hint::none,
+        [=](std::mt19937_64& r, const network&) {
+            return std::make_unique<sliding_counter>(2000, 10, uniform(r, 10));
+        },
+        95, 3);
+    add(
+        "concurrency 8", 60, 64, hint::none,
+        [](std::mt19937_64&, const network& n) { return std::make_unique<concurrency_cap>(8, n.latency); },
+        95, 3);
+    add(
+        "bucket 100/s and window 2000/60 s", 120, 64, hint::none,
+        [=](std::mt19937_64& r, const network&) {
+            return std::make_unique<both>(std::make_unique<token_bucket>(100, 20),
+                                          std::make_unique<fixed_window>(2000, 60, uniform(r, 60)));
+        },
+        95, 3);
+    return all;
+}
+
+double percent(double part, double whole) {
+    return whole > 0 ? 100 * part / whole : 0;
+}
+
+struct figures {
+    std::vector<double> goodput, throttled;
+};
+
+double quantile(std::vector<double> v, double q) {
+    std::ranges::sort(v);
+    return v[static_cast<std::size_t>(std::round(q * static_cast<double>(v.size() - 1)))];
+}
+
+double latency_of(std::mt19937_64& random) {
+    return std::exp(std::uniform_real_distribution<double>(std::log(0.001), std::log(2.0))(random));
+}
+
+int run(int argc, char** argv) {
+    unsigned seeds = 100;
+    std::string only;
+    double latency = 0;
+    unsigned first = 1;
+    bool trace = false;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view a = argv[i];
+        const auto value = [&] { return i + 1 < argc ? argv[++i] : ""; };
+        if (a == "--seeds") seeds = static_cast<unsigned>(std::atoi(value()));
+        if (a == "--seed") first = static_cast<unsigned>(std::atoi(value())), seeds = 1;
+        if (a == "--only") only = value();
+        if (a == "--latency") latency = std::atof(value());
+        if (a == "--trace") trace = true;
+    }
+    fmt::print("{:38} {:>9} {:>9} {:>11} {:>11} {:>7}\n", "limit", "goodput", "worst", "throttled", "worst",
+               "sec");
+    for (const auto& m : models()) {
+        if (!only.empty() && m.name.find(only) == std::string::npos) continue;
+        figures f;
+        double worst = 1e9;
+        unsigned worst_seed = 0;
+        double worst_latency = 0;
+        const auto started = std::chrono::steady_clock::now();
+        for (unsigned seed = first; seed < first + seeds; ++seed) {
+            std::mt19937_64 random(seed);
+            network net{.latency = latency_of(random), .jitter = 0.1};
+            if (latency > 0) net.latency = latency;
+            auto limit = m.make(random, net);
+            const auto r = simulate(m.run, *limit, net, {}, seed, trace);
+            const auto all = r.total();
+            // Nor can more be had than the connections carry.
+            const double carried = m.run.concurrency * m.run.duration / net.latency;
+            const double allowed = std::min(limit->allowance(m.run.duration), carried);
+            const double goodput = std::min(100.0, percent(static_cast<double>(all.accepted), allowed));
+            f.goodput.push_back(goodput);
+            f.throttled.push_back(
+                percent(static_cast<double>(all.throttled), static_cast<double>(all.requests)));
+            if (goodput < worst) worst = goodput, worst_seed = seed, worst_latency = net.latency;
+            if (trace)
+                for (std::size_t i = 0; i < r.by_second.size(); ++i)
+                    fmt::print("second {}: {} accepted {} throttled\n", i, r.by_second[i].accepted,
+                               r.by_second[i].throttled);
+        }
+        const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+        fmt::print("{:38} {:>8.1f}% {:>8.1f}% {:>10.2f}% {:>10.2f}% {:>7.1f}  worst seed {} latency {:.3f}\n",
+                   m.name, quantile(f.goodput, 0.5), worst, quantile(f.throttled, 0.5),
+                   quantile(f.throttled, 1), took, worst_seed, worst_latency);
+    }
+    return 0;
+}
+
+}  // namespace
+}  // namespace muster::sim
+
+int main(int argc, char** argv) {
+    return muster::sim::run(argc, argv);
+}
