@@ -52,9 +52,10 @@ result<exit_code> tell_status(const status_options& options) {
     if (options.output == "json") {
         fmt::print("{}\n", summary_json(summary));
     } else {
-        fmt::print("{}: {}\n{}  {} of the job, begun {}; {}\n", summary.job, how_it_stands(replay, contents->in_use),
-                   counts_text(summary.counts), counted(summary.rows, "row"),
-                   to_iso(replay.header().created_at), counted(replay.sessions(), "session"));
+        fmt::print("{}: {}\n{}  {} of the job, begun {}; {}\n", summary.job,
+                   how_it_stands(replay, contents->in_use), counts_text(summary.counts),
+                   counted(summary.rows, "row"), to_iso(replay.header().created_at),
+                   counted(replay.sessions(), "session"));
         if (const auto next = next_steps(summary); !next.empty() && !contents->in_use)
             fmt::print("Next:\n{}", next);
     }

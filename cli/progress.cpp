@@ -1,5 +1,6 @@
 #include "cli/progress.hpp"
 
+#include "cli/summary.hpp"
 #include "engine/text.hpp"
 
 #include <fmt/format.h>
@@ -65,17 +66,18 @@ std::string progress_display::text(bool short_form) {
         last_done_ = done;
     }
     std::string eta = "-";
-    if (rate_ > 0) {
-        const double parked =
-            std::chrono::duration<double>(std::max(state.rate().parked_until(), now) - now).count();
-        eta = lasting(static_cast<double>(left) / rate_ + parked);
-    }
+    const auto limit = state.limit();
+    double to_come = rate_;
+    if (limit && limit->rate > 0 && state.rate().binding(now)) to_come = limit->rate * state.rate().share();
+    if (to_come > 0) eta = lasting(static_cast<double>(left) / to_come);
     const double percent = rows_ == 0 ? 100 : 100 * static_cast<double>(done) / static_cast<double>(rows_);
     std::uint64_t failed = 0;
     for (const outcome o : {outcome::rejected, outcome::blocked, outcome::exhausted, outcome::invalid})
         failed += counts[o];
-    return fmt::format("{}{}/{} ({:.0f}%), {:.1f}/s, {} in flight, {} throttled, {} failed, ETA {}",
-                       short_form ? "" : job_ + ": ", grouped(done), grouped(rows_), percent, rate_,
+    std::string of_limit;
+    if (limit && limit->rate > 0) of_limit = fmt::format(" of {:.3g}/s", limit->rate);
+    return fmt::format("{}{}/{} ({:.0f}%), {:.1f}/s{}, {} in flight, {} throttled, {} failed, ETA {}",
+                       short_form ? "" : job_ + ": ", grouped(done), grouped(rows_), percent, rate_, of_limit,
                        state.in_flight(), grouped(state.statistics().throttled), grouped(failed), eta);
 }
 
@@ -92,11 +94,16 @@ void progress_display::settled(std::uint64_t line, const row_outcome& o) {
                   {"status", fmt::format("{}", o.status)}});
 }
 
-void progress_display::throttled(std::chrono::milliseconds wait, double rate) {
+void progress_display::throttled(std::chrono::milliseconds wait, const learnt_limit& l) {
+    const std::string waiting =
+        wait.count() == 0 ? ""
+                          : fmt::format("waiting {}; ", lasting(std::chrono::duration<double>(wait).count()));
     console_.log(console::level::info, "throttled",
-                 fmt::format("the service limits the rate: waiting {}, then about {:.1f} requests/s",
-                             lasting(std::chrono::duration<double>(wait).count()), rate),
-                 {{"waitMs", fmt::format("{}", wait.count())}, {"rate", fmt::format("{:.2f}", rate)}});
+                 fmt::format("the service limits the run: {}it seems to allow {}", waiting, words_for(l)),
+                 {{"waitMs", fmt::format("{}", wait.count())},
+                  {"rate", fmt::format("{:.2f}", l.rate)},
+                  {"cycleSeconds", fmt::format("{:.1f}", l.cycle)},
+                  {"atOnce", fmt::format("{}", l.company)}});
 }
 
 void progress_display::unreachable(const std::string& why, std::chrono::milliseconds wait) {

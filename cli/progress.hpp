@@ -21,7 +21,7 @@ class progress_display final : public run_observer {
     void stop();
 
     void settled(std::uint64_t line, const row_outcome& o) override;
-    void throttled(std::chrono::milliseconds wait, double rate) override;
+    void throttled(std::chrono::milliseconds wait, const learnt_limit& l) override;
     void unreachable(const std::string& why, std::chrono::milliseconds wait) override;
 
   private:

@@ -28,6 +28,8 @@ void run_options::declare(const command& flags) {
                         "The key file that the administrator downloaded");
     f.number("--concurrency", concurrency_, "Connections at most (32)", 1, 1024);
     f.value("--max-rate", max_rate_, "N/s", "Requests a second at most, whatever the service allows");
+    f.value("--max-share", max_share_, "PERCENT",
+            "Use so much of the service's limit at most and leave the rest to others (100)");
     f.number("--max-attempts", max_attempts_,
              "Tries for each row where the server or network fails (6); being throttled uses none up", 1,
              1000);
@@ -63,6 +65,11 @@ result<void> run_options::apply(run_settings& s) const {
         const auto rate = parse_rate("--max-rate", max_rate_);
         if (!rate) return rate.error();
         s.max_rate = *rate;
+    }
+    if (given("--max-share")) {
+        const auto share = parse_share("--max-share", max_share_);
+        if (!share) return share.error();
+        s.max_share = *share;
     }
     if (given("--stop-after-failures")) {
         const auto limit = parse_failure_limit(stop_after_failures_);

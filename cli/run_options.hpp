@@ -24,6 +24,7 @@ class run_options {
     std::string credentials_, base_url_, ca_file_, proxy_;
     unsigned concurrency_ = 0;
     std::string max_rate_;
+    std::string max_share_;
     unsigned max_attempts_ = 0;
     std::string stop_after_failures_, connect_timeout_, request_timeout_, outage_timeout_;
     bool skip_invalid_ = false;

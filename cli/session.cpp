@@ -59,11 +59,13 @@ class signal_watch {
     instant signalled_{};
 };
 
-pipeline_options options_of(const run_settings& s) {
+pipeline_options options_of(const run_settings& s, const std::optional<learnt_limit>& remembered) {
     pipeline_options o;
     o.decisions = {.concurrency = s.concurrency,
                    .max_attempts = s.max_attempts,
                    .max_rate = s.max_rate,
+                   .max_share = s.max_share,
+                   .remembered = remembered,
                    .stop_after = {},
                    .seed = std::random_device{}()};
     if (const auto limit = parse_failure_limit(s.stop_after_failures)) o.decisions.stop_after = *limit;
@@ -112,7 +114,7 @@ exit_code work_on(boost::asio::io_context& context, const job_file& job, row_map
                   .journal = journal,
                   .before = before,
                   .observer = display},
-                 options_of(settings));
+                 options_of(settings, before.limit()));
     signal_watch signals(context, run, out, "muster resume " + shell_word(journal_path));
     if (settings.progress) display.start(run);
     const auto ended = run.run([&] {
@@ -127,6 +129,8 @@ exit_code work_on(boost::asio::io_context& context, const job_file& job, row_map
                         .counts = state.counts(),
                         .statistics = state.statistics(),
                         .seconds = std::chrono::duration<double>(run.elapsed()).count(),
+                        .limit = state.limit(),
+                        .limit_used = state.rate().used(std::chrono::steady_clock::now()),
                         .stopped = state.stop_reason(),
                         .stop_message = state.stop_message()};
     if (!ended) {

@@ -66,6 +66,17 @@ std::string counts_text(const outcome_counts& counts) {
     return out;
 }
 
+std::string words_for(const learnt_limit& l) {
+    std::string out;
+    if (l.company > 0) out = fmt::format("{} requests at once", l.company);
+    if (l.rate <= 0) return out;
+    if (!out.empty()) out += " and ";
+    if (l.cycle >= 1.5)
+        return out + fmt::format("about {:.0f} requests in {}", l.rate * l.cycle, lasting(l.cycle));
+    if (l.rate >= 10) return out + fmt::format("about {:.0f} requests a second", l.rate);
+    return out + fmt::format("about {:.1f} requests a minute", l.rate * 60);
+}
+
 std::string next_steps(const run_summary& s) {
     const auto journal = shell_word(s.journal);
     std::string out;
@@ -99,6 +110,16 @@ std::string summary_text(const run_summary& s) {
                        counted(s.statistics.requests, "request"),
                        s.statistics.retries == 1 ? "1 retry" : grouped(s.statistics.retries) + " retries",
                        grouped(s.statistics.throttled), s.journal);
+    if (s.limit) {
+        const double share = s.statistics.requests == 0 ? 0
+                                                        : 100 * static_cast<double>(s.statistics.throttled) /
+                                                              static_cast<double>(s.statistics.requests);
+        out += fmt::format("  the service allows {}; {:.1f}% of the requests were throttled",
+                           words_for(*s.limit), share);
+        out += s.limit_used
+                   ? fmt::format(", {:.0f}% of the limit was used\n", std::min(100.0, 100 * *s.limit_used))
+                   : "\n";
+    }
     if (const auto next = next_steps(s); !next.empty()) out += "Next:\n" + next;
     return out;
 }
@@ -113,6 +134,12 @@ std::string summary_json(const run_summary& s) {
         "}},\"rows\":{},\"requests\":{},\"retries\":{},\"throttled\":{},\"seconds\":{:.3f},\"journal\":",
         s.rows, s.statistics.requests, s.statistics.retries, s.statistics.throttled, s.seconds);
     append_json_string(out, s.journal);
+    if (s.limit) {
+        out += fmt::format(R"(,"limit":{{"rate":{:.3f},"burst":{:.0f},"cycleSeconds":{:.3f},"atOnce":{})",
+                           s.limit->rate, s.limit->burst, s.limit->cycle, s.limit->company);
+        if (s.limit_used) out += fmt::format(",\"used\":{:.3f}", *s.limit_used);
+        out += "}";
+    }
     if (s.stopped) {
         out += fmt::format(",\"stopped\":\"{}\",\"message\":", camel(*s.stopped));
         append_json_string(out, s.stop_message);

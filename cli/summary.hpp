@@ -17,12 +17,17 @@ struct run_summary {
     outcome_counts counts;
     run_statistics statistics;  ///< of this process
     double seconds = 0;
+    std::optional<learnt_limit> limit;  ///< of the service, where it was met
+    std::optional<double> limit_used;   ///< share of it that was used since then
     std::optional<end_reason> stopped;
     std::string stop_message;
 };
 
 /// "not authorised", "interrupted" …
 std::string_view words_for(end_reason r) noexcept;
+
+/// "about 500 requests a second", "100 requests in 60 s", "8 requests at once".
+std::string words_for(const learnt_limit& l);
 
 /// The counts, a line each, with what they mean where that needs saying.
 std::string counts_text(const outcome_counts& counts);

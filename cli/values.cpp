@@ -28,6 +28,13 @@ result<double> parse_rate(const std::string& flag, const std::string& text) {
     return error(errc::usage, fmt::format("{} {}: must be a rate such as 100/s or 600/min", flag, text));
 }
 
+result<double> parse_share(const std::string& flag, const std::string& text) {
+    double number = 0;
+    std::string unit;
+    if (split_number(text, number, unit) && number <= 100 && (unit.empty() || unit == "%")) return number;
+    return error(errc::usage, fmt::format("{} {}: must be a percentage from 1 to 100", flag, text));
+}
+
 result<std::chrono::milliseconds> parse_time(const std::string& flag, const std::string& text) {
     double number = 0;
     std::string unit;

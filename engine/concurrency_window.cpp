@@ -19,10 +19,11 @@ constexpr auto longest_probe = 120s;
 
 }  // namespace
 
-concurrency_window::concurrency_window(std::size_t ceiling)
+concurrency_window::concurrency_window(std::size_t ceiling, std::size_t remembered_limit)
     : ceiling_(static_cast<double>(std::max<std::size_t>(ceiling, 1))),
       size_(ceiling_),
-      probe_after_(first_probe) {}
+      probe_after_(first_probe),
+      cap_(remembered_limit) {}
 
 std::size_t concurrency_window::size() const noexcept {
     auto most = static_cast<std::size_t>(size_);
@@ -67,7 +68,7 @@ void concurrency_window::shrink(double factor, instant sent, instant now) {
     shrunk_at_ = now;
 }
 
-bool concurrency_window::refused(std::size_t in_flight, instant now) {
+bool concurrency_window::refused(std::size_t in_flight, instant now, std::chrono::milliseconds cost) {
     if (doubts_ > 0) {
         doubts_ = replies_of_doubt;
         return false;
@@ -79,6 +80,7 @@ bool concurrency_window::refused(std::size_t in_flight, instant now) {
         return false;
     }
     if (probing_) probe_after_ = std::min<std::chrono::nanoseconds>(probe_after_ * 2, longest_probe);
+    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, 60 * cost);
     probing_ = false;
     cap_ = most;
     next_probe_ = now + probe_after_;

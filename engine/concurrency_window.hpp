@@ -18,8 +18,9 @@ namespace muster {
 
 class concurrency_window {
   public:
-    /// `ceiling`: --concurrency; at least 1.
-    explicit concurrency_window(std::size_t ceiling);
+    /// `ceiling`: --concurrency; at least 1. `remembered_limit`: on requests at once, from an earlier run; 0
+    /// for none.
+    explicit concurrency_window(std::size_t ceiling, std::size_t remembered_limit = 0);
 
     /// How many requests may be in flight.
     [[nodiscard]] std::size_t size() const noexcept;
@@ -28,8 +29,9 @@ class concurrency_window {
     void answered(std::size_t in_flight, instant sent, instant now);
     /// The service failed on it (5xx) or did not answer in time.
     void failed(instant sent, instant now);
-    /// It was refused with 429. True when the company it had explains it; the rate is then not to blame.
-    bool refused(std::size_t in_flight, instant now);
+    /// It was refused with 429, which costs the run so long a wait. True when the company it had explains it;
+    /// the rate is then not to blame.
+    bool refused(std::size_t in_flight, instant now, std::chrono::milliseconds cost);
     /// Requests at once that the service allows, where it has shown such a limit; 0: it has not.
     [[nodiscard]] std::size_t limit() const noexcept { return cap_; }
 
@@ -43,10 +45,10 @@ class concurrency_window {
     double recent_ = 0;    ///< and over the last few
     std::uint64_t replies_ = 0;
 
-    std::size_t cap_ = 0;
     bool probing_ = false;  ///< one more than the cap may be in flight
     instant next_probe_{};
-    std::chrono::nanoseconds probe_after_{};
+    std::chrono::nanoseconds probe_after_;
+    std::size_t cap_;
     std::array<std::size_t, 2> peaks_{};  ///< the most company of a request that was let through: now, before
     unsigned in_this_peak_ = 0;
     unsigned doubts_ = 0;  ///< replies until a refusal may be laid to the company again

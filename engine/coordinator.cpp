@@ -5,10 +5,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 namespace muster {
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr std::size_t most_rows_here = 65'536;  // bounds memory when very many rows wait behind few tokens
 
@@ -21,8 +24,8 @@ std::chrono::milliseconds until(instant later, instant now) {
 coordinator::coordinator(const options& o, const outcome_counts& counts, journal_sink& journal,
                          run_observer& observer)
     : options_(o),
-      rate_({.max_rate = o.max_rate, .share = o.max_share / 100}),
-      window_(o.concurrency),
+      rate_({.max_rate = o.max_rate, .share = o.max_share / 100}, o.remembered),
+      window_(o.concurrency, o.remembered ? static_cast<std::size_t>(o.remembered->company) : 0),
       breaker_(o.stop_after),
       random_(o.seed),
       journal_(journal),
@@ -158,12 +161,12 @@ void coordinator::durable(std::uint64_t position, moment now) {
 void coordinator::replied(const order& o, const http_reply& reply, moment now) {
     --in_flight_;
     const verdict v = judge(reply.status);
-    if (v == verdict::throttled) return throttled(o.slot, o, reply, now);
-    if (reply.status == 503 && retry_after(reply, now.wall)) {
-        // Told to wait, as by a 429; but a 503 does not promise that nothing was applied.
-        task& t = scheduler_.at(o.slot);
-        if (!o.lookup) t.doubtful = true;
-        t.must_check = t.must_check || (t.doubtful && !operation_of(t.what.operation()).idempotent);
+    if (v != verdict::success && refused_by_limit(reply, reader_.read_error(reply.body))) {
+        if (reply.status == 503) {  // unlike a 429 it does not promise that nothing was applied
+            task& t = scheduler_.at(o.slot);
+            if (!o.lookup) t.doubtful = true;
+            t.must_check = t.must_check || (t.doubtful && !operation_of(t.what.operation()).idempotent);
+        }
         return throttled(o.slot, o, reply, now);
     }
     rate_.accepted(o.sent, now.mono, read_limit_hint(reply, now.wall));
@@ -194,12 +197,35 @@ void coordinator::throttled(slot_id s, const order& o, const http_reply& reply, 
     ++statistics_.throttled;
     scheduler_.put_back(s);
     const auto hint = read_limit_hint(reply, now.wall);
-    if (window_.refused(o.company, now.mono)) {
+    if (window_.refused(o.company, now.mono, hint.wait.value_or(0ms)))
         rate_.pause(now.mono, hint, random_);
+    else if (!rate_.throttled(o.sent, now.mono, hint, random_))
         return;
-    }
-    if (rate_.throttled(o.sent, now.mono, hint, random_))
-        observer_.throttled(until(rate_.parked_until(), now.mono), rate_.learnt()->rate);
+    tell_limit(until(rate_.parked_until(), now.mono), now.mono);
+}
+
+// A limit is kept known by a refusal now and then, of which nobody wants to hear: what is told is the first
+// one, a wait that is felt, and a limit that has changed.
+void coordinator::tell_limit(std::chrono::milliseconds wait, instant now) {
+    constexpr auto felt = 2s;
+    constexpr auto at_most_every = 10s;
+    constexpr double change = 0.25;
+    const learnt_limit l = *limit();
+    const bool first = told_at_ == instant{};
+    const bool changed =
+        std::abs(l.rate - told_limit_.rate) > change * told_limit_.rate || l.company != told_limit_.company;
+    if (!first && (now - told_at_ < at_most_every || (wait < felt && !changed))) return;
+    told_at_ = now;
+    told_limit_ = l;
+    journal_.limit(l);
+    observer_.throttled(wait, l);
+}
+
+std::optional<learnt_limit> coordinator::limit() const noexcept {
+    if (!rate_.learnt() && window_.limit() == 0) return std::nullopt;
+    learnt_limit l = rate_.learnt().value_or(learnt_limit{});
+    l.company = window_.limit();
+    return l;
 }
 
 void coordinator::unauthorised(slot_id s, const order& o, const http_reply& reply, moment now) {
@@ -389,6 +415,7 @@ void coordinator::finish(std::chrono::milliseconds elapsed) {
     });
     std::ranges::sort(batch_);
     if (!batch_.empty()) journal_.withdrawn(batch_);
+    if (const auto l = limit()) journal_.limit(*l);
     journal_.end({.reason = stopped_.value_or(end_reason::finished),
                   .requests = statistics_.requests,
                   .retries = statistics_.retries,

@@ -35,6 +35,7 @@ class journal_sink {
     virtual std::uint64_t withdrawn(std::span<const std::uint64_t> rows) = 0;
     virtual std::uint64_t outcome(const row_outcome& o) = 0;
     virtual std::uint64_t end(const end_record& r) = 0;
+    virtual std::uint64_t limit(const learnt_limit& l) = 0;
 };
 
 /// What a person may want to be told while it happens.
@@ -42,8 +43,9 @@ class run_observer {
   public:
     virtual ~run_observer() = default;
     virtual void settled(std::uint64_t /*line*/, const row_outcome& /*o*/) {}
-    /// A throttle episode begins: nothing is sent for `wait`, then at about `rate` a second.
-    virtual void throttled(std::chrono::milliseconds /*wait*/, double /*rate*/) {}
+    /// The service limits the run: nothing is sent for `wait`, then as the limit that was learnt allows. Told
+    /// once an episode, and not for the single refusals by which the limit is kept known.
+    virtual void throttled(std::chrono::milliseconds /*wait*/, const learnt_limit& /*l*/) {}
     virtual void retrying(std::uint64_t /*line*/, const std::string& /*why*/,
                           std::chrono::milliseconds /*wait*/) {}
     /// No connection can be made; the next attempt follows after `wait`.
@@ -73,7 +75,8 @@ class coordinator {
         unsigned concurrency = 32;
         unsigned max_attempts = 6;
         std::optional<double> max_rate;
-        double max_share = 100;  ///< percent of the learnt limit
+        double max_share = 100;                  ///< percent of the learnt limit
+        std::optional<learnt_limit> remembered;  ///< by an earlier session
         failure_limit stop_after;
         std::uint64_t seed = 0;
     };
@@ -134,6 +137,8 @@ class coordinator {
     [[nodiscard]] const run_statistics& statistics() const noexcept { return statistics_; }
     [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
     [[nodiscard]] const rate_controller& rate() const noexcept { return rate_; }
+    /// What is known of the service's limit; nothing while none was met.
+    [[nodiscard]] std::optional<learnt_limit> limit() const noexcept;
     /// The newest bearer token that the service refused; 0 for none. Newer ones are to be used.
     [[nodiscard]] std::uint64_t refused_generation() const noexcept { return refused_generation_; }
 
@@ -145,6 +150,7 @@ class coordinator {
     void check_impossible(slot_id s, std::string why, moment now);
     void unauthorised(slot_id s, const order& o, const http_reply& reply, moment now);
     void throttled(slot_id s, const order& o, const http_reply& reply, moment now);
+    void tell_limit(std::chrono::milliseconds wait, instant now);
     void try_again(slot_id s, unsigned attempt, moment now);
     void settle(slot_id s, outcome result, std::string message, wall_time now, service_details details = {});
     void block(slot_id s, wall_time now);
@@ -167,6 +173,8 @@ class coordinator {
     std::string stop_message_;
     std::size_t in_flight_ = 0;
     std::uint64_t refused_generation_ = 0;
+    learnt_limit told_limit_;
+    instant told_at_{};
     bool operations_authorised_ = false;  // the service took an operation with this key
 
     // Waiting to become durable, by position: intents of rows to send, outcomes of settled rows.

@@ -14,7 +14,12 @@ namespace {
 using std::chrono::milliseconds;
 constexpr milliseconds longest_wait = std::chrono::hours(24);
 
-std::string_view first_of(const http_reply& reply, const std::array<std::string_view, 3>& names) {
+using header_names = std::array<std::string_view, 3>;
+constexpr header_names remaining_names{"x-ratelimit-remaining", "ratelimit-remaining",
+                                       "x-rate-limit-remaining"};
+constexpr header_names reset_names{"x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"};
+
+std::string_view first_of(const http_reply& reply, const header_names& names) {
     for (const auto name : names)
         if (const auto value = reply.header(name); !value.empty()) return value;
     return {};
@@ -53,15 +58,23 @@ std::optional<milliseconds> reset_in(std::string_view text, wall_time server_now
 
 }  // namespace
 
+bool refused_by_limit(const http_reply& reply, std::string_view message) {
+    if (reply.status == 429) return true;
+    if (reply.status != 403 && reply.status != 503) return false;
+    if (reply.status == 503 && !reply.header("retry-after").empty()) return true;
+    if (const auto left = number(first_of(reply, remaining_names)); left && *left == 0) return true;
+    const std::string said = to_lower(message);
+    return std::ranges::any_of(std::array{"quota", "rate limit", "ratelimit", "too many requests", "throttl"},
+                               [&](const char* word) { return said.find(word) != std::string::npos; });
+}
+
 limit_hint read_limit_hint(const http_reply& reply, wall_time now) {
     limit_hint hint;
     if (reply.headers.empty()) return hint;
     hint.wait = retry_after(reply, now);
     const auto server_now = parse_http_date(reply.header("date")).value_or(now);
-    hint.reset =
-        reset_in(first_of(reply, {"x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"}), server_now);
-    if (const auto left = number(
-            first_of(reply, {"x-ratelimit-remaining", "ratelimit-remaining", "x-rate-limit-remaining"})))
+    hint.reset = reset_in(first_of(reply, reset_names), server_now);
+    if (const auto left = number(first_of(reply, remaining_names)))
         hint.remaining = static_cast<std::uint64_t>(*left);
     if (!hint.wait && reply.status == 429) hint.wait = hint.reset;
     return hint;

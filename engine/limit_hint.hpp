@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace muster {
 
@@ -18,6 +19,10 @@ struct limit_hint {
     std::optional<std::uint64_t> remaining;          ///< requests left
     std::optional<std::chrono::milliseconds> reset;  ///< until the count starts anew
 };
+
+/// Whether a reply is a refusal by a limit: a 429, or a 403 or 503 that says so in its headers or its
+/// `message`, as some identity services do.
+bool refused_by_limit(const http_reply& reply, std::string_view message);
 
 /// Reads the hints of a reply that came at `now`. What makes no sense is left out; no wait is longer than a
 /// day.

@@ -53,6 +53,18 @@ std::optional<learnt_limit> rate_controller::learnt() const noexcept {
     return limit_;
 }
 
+std::optional<double> rate_controller::used(instant now) const noexcept {
+    const double time = seconds_of(now - first_refused_);
+    if (!limited_ || first_refused_ == instant{} || time < 1) return std::nullopt;
+    return let_through_ / (limit_.rate * time);
+}
+
+bool rate_controller::binding(instant now) const noexcept {
+    if (marks_.empty()) return false;
+    const double rare = std::max({60.0, 2 * limit_.cycle, 200 * cost_});
+    return parked_until_ > now || options_.share < 1 || seconds_of(now - marks_.back().sent.at) < rare;
+}
+
 instant rate_controller::next_permit() const noexcept {
     if (free_ && !options_.max_rate) return parked_until_;
     return std::max(next_, parked_until_);
@@ -116,6 +128,7 @@ departure rate_controller::sent(instant now) {
 void rate_controller::accepted(const departure& d, instant now, const limit_hint&) {
     ++free_accepted_;
     ++epoch_accepted_;
+    ++let_through_;
     const double took = seconds_of(now - d.at);
     latest_ = now;
     if (latency_ == 0) latency_ = took;
@@ -136,6 +149,8 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
     add_mark(d);
     if (!limited_) {
         limited_ = true;
+        first_refused_ = now;
+        let_through_ = 0;
         limit_.burst = std::max(1.0, static_cast<double>(d.number));
         for (const departure& sent : admitted_)
             if (sent.at < d.at) first_burst_.push_back(seconds_of(d.at - sent.at));

@@ -12,6 +12,7 @@
 // their number in flight grows slowly with what was accepted, which bounds how many can be refused together.
 #pragma once
 
+#include "engine/learnt_limit.hpp"
 #include "engine/limit_hint.hpp"
 #include "engine/outcome.hpp"
 #include "engine/retry_policy.hpp"
@@ -22,13 +23,6 @@
 #include <vector>
 
 namespace muster {
-
-/// What is known of a limit; kept in the journal, so that a resumed run need not learn it again.
-struct learnt_limit {
-    double rate = 0;   ///< requests a second in the long run
-    double burst = 0;  ///< requests at once after a pause
-    double cycle = 0;  ///< seconds after which a used-up window opens again; 0: none was met
-};
 
 /// A request that left: its place in the order of all, and when.
 struct departure {
@@ -61,6 +55,12 @@ class rate_controller {
 
     /// Nothing before the first refusal.
     [[nodiscard]] std::optional<learnt_limit> learnt() const noexcept;
+    /// The share of the learnt limit that was used since it was first met, 0 to 1 and a little; nothing
+    /// before.
+    [[nodiscard]] std::optional<double> used(instant now) const noexcept;
+    /// Whether the limit was met of late, and so decides how fast the run goes on.
+    [[nodiscard]] bool binding(instant now) const noexcept;
+    [[nodiscard]] double share() const noexcept { return options_.share; }
     /// Until when nothing is sent; in the past when not parked.
     [[nodiscard]] instant parked_until() const noexcept { return parked_until_; }
 
@@ -98,6 +98,8 @@ class rate_controller {
     std::deque<departure> admitted_;   ///< the latest, in the order of departure
     std::vector<double> first_burst_;  ///< seconds before the first refusal of all requests sent till then
     instant first_sent_{}, latest_{};
+    instant first_refused_{};
+    double let_through_ = 0;  ///< since the first refusal
 
     double base_ = 0;  ///< pace right after the last refusal or wait
     instant since_{};  ///< from when on the pace grows

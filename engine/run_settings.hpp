@@ -27,6 +27,7 @@ struct run_settings {
     std::string proxy;    ///< without user and password
     unsigned concurrency = 32;
     std::optional<double> max_rate;  ///< requests a second
+    double max_share = 100;          ///< percent of the service's limit
     unsigned max_attempts = 6;
     std::string stop_after_failures;  ///< as parse_failure_limit() reads it; empty: never
     std::chrono::milliseconds connect_timeout{10'000};

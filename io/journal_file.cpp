@@ -260,6 +260,11 @@ std::uint64_t journal_file::end(const end_record& r) {
     impl_->encoder.end(r);
     return impl_->encoder.offset();
 }
+
+std::uint64_t journal_file::limit(const learnt_limit& l) {
+    impl_->encoder.limit(l);
+    return impl_->encoder.offset();
+}
 void journal_file::session(const session_record& r) {
     impl_->encoder.session(r);
 }

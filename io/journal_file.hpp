@@ -65,6 +65,7 @@ class journal_file final : public journal_sink {
     std::uint64_t withdrawn(std::span<const std::uint64_t> rows) override;
     std::uint64_t outcome(const row_outcome& o) override;
     std::uint64_t end(const end_record& r) override;
+    std::uint64_t limit(const learnt_limit& l) override;
     void session(const session_record& r);
 
     /// Starts to write what was appended unless a write is under way; `done` is called with the position up

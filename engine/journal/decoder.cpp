@@ -143,7 +143,7 @@ journal_decoder::step journal_decoder::read_frame(std::string_view rest, std::ui
         return step::bad;
     }
     if (type < static_cast<std::uint8_t>(record_type::header) ||
-        type > static_cast<std::uint8_t>(record_type::end)) {
+        type > static_cast<std::uint8_t>(record_type::limit)) {
         why = "a record of unknown type";
         return step::bad;
     }
@@ -236,6 +236,14 @@ bool journal_decoder::read_payload(const frame& from, journal_record& out) {
             r.retries = in.varint();
             r.throttled = in.varint();
             r.milliseconds = in.varint();
+            out = r;
+            return in.done();
+        }
+        case record_type::limit: {
+            learnt_limit r;
+            for (double* thousandth : {&r.rate, &r.burst, &r.cycle})
+                *thousandth = static_cast<double>(in.varint()) / 1000;
+            r.company = in.varint();
             out = r;
             return in.done();
         }

@@ -151,6 +151,14 @@ void journal_encoder::end(const end_record& r) {
     finish();
 }
 
+void journal_encoder::limit(const learnt_limit& l) {
+    begin(record_type::limit);
+    for (const double thousandth : {l.rate, l.burst, l.cycle})
+        put_varint(static_cast<std::uint64_t>(std::llround(std::clamp(thousandth, 0.0, 1e12) * 1000)));
+    put_varint(l.company);
+    finish();
+}
+
 std::string journal_encoder::take(std::string reuse) {
     taken_ += buffer_.size();
     reuse.clear();

@@ -31,6 +31,7 @@ class journal_encoder {
     void withdrawn(std::span<const std::uint64_t> rows) { rows_record(record_type::withdrawn, rows); }
     void outcome(const row_outcome& r);
     void end(const end_record& r);
+    void limit(const learnt_limit& l);
 
     /// The file offset behind the last record.
     [[nodiscard]] std::uint64_t offset() const noexcept { return taken_ + buffer_.size(); }

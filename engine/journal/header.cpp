@@ -73,6 +73,7 @@ void write_settings(std::string& out, const run_settings& s) {
     w.text("proxy", s.proxy);
     w.number("concurrency", std::uint64_t{s.concurrency});
     if (s.max_rate) w.number("maxRate", *s.max_rate);
+    w.number("maxSharePercent", s.max_share);
     w.number("maxAttempts", std::uint64_t{s.max_attempts});
     w.text("stopAfterFailures", s.stop_after_failures);
     w.number("connectTimeoutMs", static_cast<std::uint64_t>(s.connect_timeout.count()));
@@ -93,6 +94,8 @@ void read_settings(const dom::object& from, run_settings& s) {
     read(from, "concurrency", s.concurrency);
     double rate = 0;
     if (from["maxRate"].get(rate) == simdjson::SUCCESS && rate > 0) s.max_rate = rate;
+    double share = 0;
+    if (from["maxSharePercent"].get(share) == simdjson::SUCCESS && share > 0 && share <= 100) s.max_share = share;
     read(from, "maxAttempts", s.max_attempts);
     read(from, "stopAfterFailures", s.stop_after_failures);
     read(from, "connectTimeoutMs", s.connect_timeout);

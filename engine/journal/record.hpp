@@ -1,6 +1,7 @@
 // The records of a journal, decoded: plain data, one struct a type. FORMAT.md has the bytes.
 #pragma once
 
+#include "engine/learnt_limit.hpp"
 #include "engine/outcome.hpp"
 #include "engine/run_settings.hpp"
 
@@ -15,7 +16,7 @@ inline constexpr std::string_view journal_magic{"MUSTERJ\x01", 8};
 inline constexpr std::size_t record_prefix_bytes = 8;  // check, length, type
 inline constexpr std::size_t max_record_payload = 1024 * 1024;
 
-enum class record_type : std::uint8_t { header = 1, session, phrase, intents, outcome, withdrawn, end };
+enum class record_type : std::uint8_t { header = 1, session, phrase, intents, outcome, withdrawn, end, limit };
 
 /// What the journal belongs to.
 struct journal_header {
@@ -71,7 +72,7 @@ struct end_record {
     std::uint64_t milliseconds = 0;
 };
 
-using journal_record =
-    std::variant<journal_header, session_record, intents_record, row_outcome, withdrawn_record, end_record>;
+using journal_record = std::variant<journal_header, session_record, intents_record, row_outcome, withdrawn_record,
+                                    end_record, learnt_limit>;
 
 }  // namespace muster

@@ -71,6 +71,10 @@ bool journal_replay::add(const journal_record& r) {
         rows_[static_cast<std::size_t>(done->row)] = state_of(done->result);
         return true;
     }
+    if (const auto* limit = std::get_if<learnt_limit>(&r)) {
+        limit_ = *limit;
+        return true;
+    }
     last_end_ = std::get<end_record>(r);
     return true;
 }

@@ -42,6 +42,8 @@ class journal_replay {
     void use_settings(run_settings s) { header_->settings = std::move(s); }
     [[nodiscard]] const std::vector<row_state>& rows() const noexcept { return rows_; }
     [[nodiscard]] std::uint64_t sessions() const noexcept { return sessions_; }
+    /// What the run learnt of the service's limit, the latest.
+    [[nodiscard]] const std::optional<learnt_limit>& limit() const noexcept { return limit_; }
     /// How the last session ended; nothing when it did not end in good order.
     [[nodiscard]] const std::optional<end_record>& last_end() const noexcept { return last_end_; }
     [[nodiscard]] outcome_counts counts() const noexcept;
@@ -55,6 +57,7 @@ class journal_replay {
     std::vector<row_state> rows_;
     std::uint64_t sessions_ = 0;
     std::optional<end_record> last_end_;
+    std::optional<learnt_limit> limit_;
 };
 
 }  // namespace muster

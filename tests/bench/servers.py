@@ -92,7 +92,7 @@ class Bench:
         self.key = self.tenant / "help-desk.key"
 
     def close(self):
-        for process in self.processes:
+        for process in list(self.processes):
             self.stop(process)
         shutil.rmtree(self.dir, ignore_errors=True)
 

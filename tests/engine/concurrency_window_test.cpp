@@ -59,14 +59,14 @@ TEST_CASE("window: a refusal in more company than ever is a limit on company, an
     instant now = start;
     for (int i = 0; i < 500; ++i)
         w.answered(1 + static_cast<std::size_t>(i % 8), now, now + 10ms), now += 1ms;
-    CHECK(w.refused(9, now));
+    CHECK(w.refused(9, now, 0ms));
     CHECK(w.limit() == 8);
     CHECK(w.size() == 8);
     for (int i = 0; i < 4'000; ++i) w.answered(8, now, now + 10ms), now += 1ms;
     CHECK(w.size() == 8);
     for (int i = 0; i < 2'000; ++i) w.answered(8, now, now + 10ms), now += 1ms;
     CHECK(w.size() == 9);
-    CHECK(w.refused(9, now));
+    CHECK(w.refused(9, now, 0ms));
     CHECK(w.size() == 8);
 }
 
@@ -74,7 +74,7 @@ TEST_CASE("window: a refusal in company that was let through before is not laid 
     concurrency_window w(64);
     instant now = start;
     for (int i = 0; i < 500; ++i) w.answered(8, now, now + 10ms), now += 1ms;
-    CHECK_FALSE(w.refused(8, now));
-    CHECK_FALSE(w.refused(9, now));  // and from then on none is, for a while
+    CHECK_FALSE(w.refused(8, now, 0ms));
+    CHECK_FALSE(w.refused(9, now, 0ms));  // and from then on none is, for a while
     CHECK(w.size() == 64);
 }

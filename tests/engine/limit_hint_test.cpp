@@ -43,6 +43,23 @@ TEST_CASE("hints: what remains, also where a policy follows it") {
     CHECK(read({{"x-rate-limit-remaining", "17, 100;w=60"}}).remaining == 17);
 }
 
+TEST_CASE("hints: a refusal by a limit hides under 403 and 503 too") {
+    const auto refused = [](unsigned status, headers h, const char* message) {
+        return refused_by_limit({status, "", std::move(h)}, message);
+    };
+    CHECK(refused(429, {}, ""));
+    CHECK(refused(403, {}, "Quota exceeded for this tenant."));
+    CHECK(refused(403, {}, "API rate limit reached"));
+    CHECK(refused(403, {{"x-ratelimit-remaining", "0"}}, ""));
+    CHECK(refused(503, {}, "Too Many Requests"));
+    CHECK(refused(503, {{"retry-after", "5"}}, "Maintenance"));
+    CHECK_FALSE(refused(403, {}, "You do not have the role to do this."));
+    CHECK_FALSE(refused(403, {{"retry-after", "5"}}, "Forbidden"));
+    CHECK_FALSE(refused(403, {{"x-ratelimit-remaining", "12"}}, "Forbidden"));
+    CHECK_FALSE(refused(503, {}, "Service Unavailable"));
+    CHECK_FALSE(refused(500, {}, "the quota service failed"));
+}
+
 TEST_CASE("hints: nonsense is no hint, and nothing waits for more than a day") {
     for (const char* nonsense :
          {"", "-1", "soon", "1e", "0x10", "NaN", "inf", "1e300", "99999999999999999999"}) {

@@ -33,6 +33,7 @@ class prompt_journal final : public journal_sink {
     std::uint64_t withdrawn(std::span<const std::uint64_t>) override { return ++position_; }
     std::uint64_t outcome(const row_outcome&) override { return ++position_; }
     std::uint64_t end(const end_record&) override { return ++position_; }
+    std::uint64_t limit(const learnt_limit&) override { return ++position_; }
     [[nodiscard]] std::uint64_t position() const { return position_; }
 
   private:

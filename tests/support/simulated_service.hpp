@@ -125,6 +125,7 @@ class simulated_journal final : public journal_sink {
     }
     std::uint64_t outcome(const row_outcome& o) override { return encoder_->outcome(o), encoder_->offset(); }
     std::uint64_t end(const end_record& r) override { return encoder_->end(r), encoder_->offset(); }
+    std::uint64_t limit(const learnt_limit& l) override { return encoder_->limit(l), encoder_->offset(); }
 
     bool begin_sync() {
         if (writing_now_ || encoder_->empty()) return false;
