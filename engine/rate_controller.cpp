@@ -66,7 +66,7 @@ bool rate_controller::binding(instant now) const noexcept {
 }
 
 instant rate_controller::next_permit() const noexcept {
-    if (free_ && !options_.max_rate) return parked_until_;
+    if (free_ && !options_.max_rate && options_.share >= 1) return parked_until_;
     return std::max(next_, parked_until_);
 }
 
@@ -91,31 +91,40 @@ std::size_t rate_controller::most_in_flight() const noexcept {
 double rate_controller::pace(instant now) const noexcept {
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
     // known.
-    const double step = std::max(uncertainty_, cost_ > 0.05 ? 0.0075 : finest);
+    const double step =
+        company_ > 0.2 && cost_ > 0.05 ? 0.05 : std::max(uncertainty_, cost_ > 0.05 ? 0.0075 : finest);
     const double shortest = std::max({8 / limit_.rate, 3 * latency_, 0.1});
     const double settled = std::max({100 / limit_.rate, std::min(200 / limit_.rate, 5.0), 3 * latency_});
-    const double time_scale = weight_ < 8 ? shortest
-                                          : std::max({shortest, settled * finest / step,
-                                                      std::min(80 * cost_, 0.25 * cost_ / uncertainty_)});
+    const double time_scale =
+        weight_ < 8
+            ? std::max(3 * latency_, 0.25)
+            : std::max({shortest, settled * finest / step,
+                        company_ > 0.2 ? 5 * cost_ : std::min(80 * cost_, 0.25 * cost_ / uncertainty_)});
     const double time = std::max(0.0, seconds_of(now - since_));
     const double x = time / time_scale;
     const double growth = step * x + std::min(step * x * x * x * x, steepest * time);
     return base_ * std::exp(std::min(growth, 10.0));
 }
 
+// A share can be taken of a known limit only, and what is known grows old: now and then it is looked for
+// anew.
+bool rate_controller::sharing(instant now) const noexcept {
+    return options_.share < 1 && weight_ >= 30 && now - learnt_at_ < 10min;
+}
+
 departure rate_controller::sent(instant now) {
-    if (sent_ == 0) first_sent_ = epoch_ = since_ = now;
+    if (sent_ == 0) first_sent_ = epoch_ = since_ = learnt_at_ = now;
     latest_ = now;
     const departure d{sent_++, now, waited_};
     admitted_.push_back(d);
     if (admitted_.size() > most_remembered) admitted_.pop_front();
     double rate = limited_ ? pace(now) : 0;
     if (free_ && limited_) {
-        next_ = now;
+        if (!sharing(now)) next_ = now;
         credit_ -= 1;
         free_ = credit_ >= 1;
     }
-    if (limited_ && options_.share < 1) rate = std::min(rate, limit_.rate * options_.share);
+    if (sharing(now)) rate = limit_.rate * options_.share;
     if (options_.max_rate) rate = rate > 0 ? std::min(rate, *options_.max_rate) : *options_.max_rate;
     if (rate <= 0) return d;
     const double interval = 1 / std::max(rate, slowest);
@@ -160,7 +169,13 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
         uncertainty_ = coarsest;
         since_ = now;
     } else {
+        // Refused though slower than what was let through before: others must have taken the rest.
+        const double speed = pace(now);
+        if (new_episode && weight_ >= 20)
+            company_ += 0.3 * ((speed < 1.01 * limit_.rate || seconds_of(now - since_) < 5 * cost_ ? 1 : 0) -
+                               company_);
         estimate();
+        if (new_episode && company_ > 0.2) base_ = 0.97 * speed;
         if (free_ && free_accepted_ > 0 && first_burst_.empty())
             limit_.burst = std::max(1.0, std::min(limit_.burst, free_accepted_));
         if (new_episode) since_ = now;
@@ -279,6 +294,7 @@ void rate_controller::estimate() {
     limit_.rate = std::max(rate, slowest);
     const bool well_known = weight_ >= 20;
     weight_ = admitted;
+    learnt_at_ = latest_;
     if (!first_burst_.empty()) limit_.burst = burst_for(limit_.rate);
     if (weight_ > 100) first_burst_.clear();
     const double moved = std::abs(std::log(limit_.rate / before));
@@ -316,6 +332,9 @@ void rate_controller::wait_in_silence(bool used_up, instant now, random_source& 
         }
         if (open == 0) open = since_epoch * 2;
         wait = open - since_epoch;
+        // A service that never closed before and does so now will not wait for the end of a window.
+        if (weight_ >= 100 && walls_ == 0)
+            wait = std::clamp(seconds_of(now - waiting_since_), wall_after, 10.0);
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
     wait_until(now + span_of(wait + std::min(margin, wait)), now);
@@ -334,7 +353,7 @@ void rate_controller::recovered(instant now) {
     }
     ++walls_;
     const double epoch = seconds_of(now - epoch_);
-    const double in_the_long_run = std::max((epoch_accepted_ - 1) / std::max(epoch, 1e-3), slowest);
+    const double in_the_long_run = std::max(epoch_accepted_ - 1, 1.0) / std::max(epoch, 1e-3);
     if (weight_ < 8) {
         limit_.rate = in_the_long_run;
         uncertainty_ = coarsest;

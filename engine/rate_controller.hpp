@@ -77,6 +77,7 @@ class rate_controller {
     void read_interval(mark& m, const mark& before) const;
     [[nodiscard]] double fitting_rate(instant from, instant to, double lowest, double highest) const;
     [[nodiscard]] double burst_for(double rate) const noexcept;
+    [[nodiscard]] bool sharing(instant now) const noexcept;
     void add_mark(const departure& d);
     void estimate();
     void settle_down(double before);
@@ -89,6 +90,7 @@ class rate_controller {
     learnt_limit limit_;
     double uncertainty_ = 0;  ///< of the rate, relative
     double weight_ = 0;       ///< requests that the rate rests on
+    double company_ = 0;      ///< 0 to 1: how surely others use the same limit
     double cost_ = 0;         ///< seconds lost by a refusal, of late
     double latency_ = 0;      ///< seconds, smoothed
     double spread_ = 0;       ///< of the latency, mean deviation
@@ -97,7 +99,7 @@ class rate_controller {
     std::deque<mark> marks_;           ///< in the order of departure
     std::deque<departure> admitted_;   ///< the latest, in the order of departure
     std::vector<double> first_burst_;  ///< seconds before the first refusal of all requests sent till then
-    instant first_sent_{}, latest_{};
+    instant first_sent_{}, latest_{}, learnt_at_{};
     instant first_refused_{};
     double let_through_ = 0;  ///< since the first refusal
 

@@ -96,6 +96,89 @@ double latency_of(std::mt19937_64& random) {
     return std::exp(std::uniform_real_distribution<double>(std::log(0.001), std::log(2.0))(random));
 }
 
+double share_of(const tally& t, double allowed) {
+    return percent(static_cast<double>(t.accepted), allowed);
+}
+
+struct range {
+    double median, worst;
+};
+range of(const std::vector<double>& v, bool low_is_bad) {
+    return {quantile(v, 0.5), quantile(v, low_is_bad ? 0 : 1)};
+}
+
+void print(const char* what, const std::vector<double>& v, bool low_is_bad, const char* unit) {
+    const auto r = of(v, low_is_bad);
+    fmt::print("    {:58} {:>8.1f}{}  worst {:.1f}{}\n", what, r.median, unit, r.worst, unit);
+}
+
+/// A limit that changes while the run goes on.
+void changes(unsigned seeds, double latency) {
+    std::vector<double> halved_after, halved_refused, doubled_after, probes, back_after;
+    for (unsigned seed = 1; seed <= seeds; ++seed) {
+        std::mt19937_64 random(seed);
+        network net{.latency = latency > 0 ? latency : std::min(latency_of(random), 0.1), .jitter = 0.1};
+        scenario s;
+        s.duration = 240;
+        token_bucket limit(500, 50);
+        const auto r = simulate(s, limit, net,
+                                {{30, [&](double now) { limit.set_rate(now, 250); }},
+                                 {60, [&](double now) { limit.set_rate(now, 500); }},
+                                 {100, [&](double now) { limit.set_rate(now, 0.0001); }},
+                                 {220, [&](double now) { limit.set_rate(now, 500); }}},
+                                seed);
+        const auto reaches = [&](std::size_t from, double rate) {
+            for (std::size_t i = from; i + 2 < r.by_second.size(); ++i)
+                if (share_of(r.total(i, i + 2), 2 * rate) >= 95) return static_cast<double>(i - from);
+            return 999.0;
+        };
+        halved_after.push_back(reaches(30, 250));
+        halved_refused.push_back(static_cast<double>(r.total(30, 32).throttled) - 500 * net.latency);
+        doubled_after.push_back(reaches(60, 500));
+        probes.push_back(static_cast<double>(r.total(102, 220).throttled));
+        back_after.push_back(reaches(220, 500));
+    }
+    fmt::print("a limit of 500/s that changes\n");
+    print("halves: seconds until 95% of the new one is used", halved_after, false, " s");
+    print("        refused because of it, beyond those in flight", halved_refused, false, "");
+    print("doubles: seconds until 95% of the new one is used", doubled_after, false, " s");
+    print("nothing for two minutes: probes meanwhile", probes, false, "");
+    print("        back: seconds until 95% is used", back_after, false, " s");
+}
+
+/// Others on the same limit: processes that know nothing of each other, and a share that is left free.
+void neighbours(unsigned seeds, double latency) {
+    std::vector<double> least, most, together, throttled, share, remaining;
+    for (unsigned seed = 1; seed <= seeds; ++seed) {
+        std::mt19937_64 random(seed);
+        network net{.latency = latency > 0 ? latency : std::min(latency_of(random), 0.1), .jitter = 0.1};
+        scenario four;
+        four.processes = 4;
+        four.told = hint::retry_after;
+        token_bucket limit(200, 20);
+        const auto r = simulate(four, limit, net, {}, seed, std::getenv("TRACE") != nullptr);
+        std::vector<double> shares;
+        for (const auto& t : r.processes) shares.push_back(share_of(t, limit.allowance(60)));
+        least.push_back(*std::ranges::min_element(shares));
+        most.push_back(*std::ranges::max_element(shares));
+        together.push_back(share_of(r.total(), limit.allowance(60)));
+        throttled.push_back(
+            percent(static_cast<double>(r.total().throttled), static_cast<double>(r.total().requests)));
+        scenario sixty;
+        sixty.max_share = 60;
+        sixty.told = hint::retry_after;
+        token_bucket alone(200, 20);
+        share.push_back(share_of(simulate(sixty, alone, net, {}, seed).total(), alone.allowance(60)));
+    }
+    fmt::print("bucket 200/s burst 20, Retry-After\n");
+    print("four processes: the least share of the limit", least, true, "%");
+    print("                the greatest", most, false, "%");
+    print("                all together", together, true, "%");
+    print("                throttled", throttled, false, "%");
+    print("--max-share 60: used of the limit", share, true, "%");
+    print("                at most", share, false, "%");
+}
+
 int run(int argc, char** argv) {
     unsigned seeds = 100;
     std::string only;
@@ -145,6 +228,8 @@ int run(int argc, char** argv) {
                    m.name, quantile(f.goodput, 0.5), worst, quantile(f.throttled, 0.5),
                    quantile(f.throttled, 1), took, worst_seed, worst_latency);
     }
+    if (only.empty() || only == "changes") changes(seeds, latency);
+    if (only.empty() || only == "neighbours") neighbours(seeds, latency);
     return 0;
 }
 
