@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr double first_in_flight = 4;       // before anything is known
-constexpr double accepted_per_flight = 16;  // one more in flight for so many accepted
+constexpr double accepted_per_flight = 32;  // one more in flight for so many accepted
 constexpr double surely_many = 1e6;         // requests in flight: no limit of ours
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
 constexpr double coarsest = 0.7;
@@ -32,7 +32,7 @@ std::chrono::nanoseconds span_of(double seconds) {
 
 // People set limits per second, minute, hour: a window that has closed opens again at one of these, most
 // likely.
-constexpr std::array<double, 17> likely_windows{1,   2,   5,    10,   15,   30,     60,     120,   300,
+constexpr std::array<double, 16> likely_windows{1,   5,   10,   15,   30,   60,     120,    300,
                                                 600, 900, 1800, 3600, 7200, 14'400, 43'200, 86'400};
 
 }  // namespace
@@ -75,7 +75,7 @@ std::size_t rate_controller::most_in_flight() const noexcept {
     if (waiting_) return 1;  // a probe
     const double slow_start =
         std::max(first_in_flight + epoch_accepted_ / accepted_per_flight,
-                 first_in_flight * std::exp2(std::min(seconds_of(latest_ - epoch_) / 1.0, 20.0)));
+                 first_in_flight * std::exp2(std::min(seconds_of(latest_ - epoch_) / 1.2, 20.0)));
     if (free_) most = slow_start;
     if (limited_) {
         if (free_) most = std::min(most, std::max(1.0, credit_));
@@ -153,9 +153,11 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
     const bool fresh = d.at >= known_at_;
     const auto in_flight = static_cast<double>(most_in_flight());
     known_at_ = fresh ? now : known_at_;
-    const bool new_episode = fresh && streak_ == 0 && !waiting_;
-    if (fresh) ++streak_;
     add_mark(d);
+    const bool next_in_line = marks_.size() >= 2 && marks_.back().sent.number == d.number &&
+                              marks_.back().admitted - marks_[marks_.size() - 2].admitted < 1;
+    if (fresh) streak_ = next_in_line ? streak_ + 1 : 1;
+    const bool new_episode = fresh && streak_ == 1 && !waiting_;
     if (!limited_) {
         limited_ = true;
         first_refused_ = now;
@@ -171,11 +173,11 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
     } else {
         // Refused though slower than what was let through before: others must have taken the rest.
         const double speed = pace(now);
-        if (new_episode && weight_ >= 20)
-            company_ += 0.3 * ((speed < 1.01 * limit_.rate || seconds_of(now - since_) < 5 * cost_ ? 1 : 0) -
+        if (new_episode && weight_ >= 20 && cost_ > 0.05)
+            company_ += 0.3 * ((speed < 0.99 * limit_.rate || seconds_of(now - since_) < 5 * cost_ ? 1 : 0) -
                                company_);
         estimate();
-        if (new_episode && company_ > 0.2) base_ = 0.97 * speed;
+        if (new_episode && company_ > 0.2 && cost_ > 0.05) base_ = 0.97 * speed;
         if (free_ && free_accepted_ > 0 && first_burst_.empty())
             limit_.burst = std::max(1.0, std::min(limit_.burst, free_accepted_));
         if (new_episode) since_ = now;
@@ -334,7 +336,7 @@ void rate_controller::wait_in_silence(bool used_up, instant now, random_source& 
         wait = open - since_epoch;
         // A service that never closed before and does so now will not wait for the end of a window.
         if (weight_ >= 100 && walls_ == 0)
-            wait = std::clamp(seconds_of(now - waiting_since_), wall_after, 10.0);
+            wait = std::clamp(waiting_ ? seconds_of(now - waiting_since_) : 0, wall_after, 10.0);
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
     wait_until(now + span_of(wait + std::min(margin, wait)), now);
