@@ -91,15 +91,12 @@ std::size_t rate_controller::most_in_flight() const noexcept {
 double rate_controller::pace(instant now) const noexcept {
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
     // known.
-    const double step =
-        company_ > 0.2 && cost_ > 0.05 ? 0.05 : std::max(uncertainty_, cost_ > 0.05 ? 0.0075 : finest);
+    const double step = std::max(uncertainty_, cost_ > 0.05 ? 0.0075 : finest);
     const double shortest = std::max({8 / limit_.rate, 3 * latency_, 0.1});
     const double settled = std::max({100 / limit_.rate, std::min(200 / limit_.rate, 5.0), 3 * latency_});
-    const double time_scale =
-        weight_ < 8
-            ? std::max(3 * latency_, 0.25)
-            : std::max({shortest, settled * finest / step,
-                        company_ > 0.2 ? 5 * cost_ : std::min(80 * cost_, 0.25 * cost_ / uncertainty_)});
+    const double time_scale = weight_ < 8 ? std::max(3 * latency_, 0.25)
+                                          : std::max({shortest, settled * finest / step,
+                                                      std::min(80 * cost_, 0.25 * cost_ / uncertainty_)});
     const double time = std::max(0.0, seconds_of(now - since_));
     const double x = time / time_scale;
     const double growth = step * x + std::min(step * x * x * x * x, steepest * time);
@@ -109,7 +106,7 @@ double rate_controller::pace(instant now) const noexcept {
 // A share can be taken of a known limit only, and what is known grows old: now and then it is looked for
 // anew.
 bool rate_controller::sharing(instant now) const noexcept {
-    return options_.share < 1 && weight_ >= 30 && now - learnt_at_ < 10min;
+    return options_.share < 1 && weight_ >= 100 && uncertainty_ < 0.03 && now - learnt_at_ < 10min;
 }
 
 departure rate_controller::sent(instant now) {
@@ -124,7 +121,10 @@ departure rate_controller::sent(instant now) {
         credit_ -= 1;
         free_ = credit_ >= 1;
     }
-    if (sharing(now)) rate = limit_.rate * options_.share;
+    if (sharing(now)) {  // what was used too much while the limit was learnt is made up for
+        const double so_far = used(now).value_or(options_.share);
+        rate = limit_.rate * options_.share * std::clamp(options_.share / so_far, 0.6, 1.02);
+    }
     if (options_.max_rate) rate = rate > 0 ? std::min(rate, *options_.max_rate) : *options_.max_rate;
     if (rate <= 0) return d;
     const double interval = 1 / std::max(rate, slowest);
@@ -171,13 +171,11 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
         uncertainty_ = coarsest;
         since_ = now;
     } else {
-        // Refused though slower than what was let through before: others must have taken the rest.
-        const double speed = pace(now);
-        if (new_episode && weight_ >= 20 && cost_ > 0.05)
-            company_ += 0.3 * ((speed < 0.99 * limit_.rate || seconds_of(now - since_) < 5 * cost_ ? 1 : 0) -
-                               company_);
+        // Where refusals cost time and come too often, a little less is more.
+        if (new_episode && weight_ >= 20)
+            margin_ = seconds_of(now - since_) < 20 * cost_ ? std::min(margin_ + 0.02, 0.15)
+                                                            : std::max(margin_ / 2, finest);
         estimate();
-        if (new_episode && company_ > 0.2 && cost_ > 0.05) base_ = 0.97 * speed;
         if (free_ && free_accepted_ > 0 && first_burst_.empty())
             limit_.burst = std::max(1.0, std::min(limit_.burst, free_accepted_));
         if (new_episode) since_ = now;
@@ -272,7 +270,46 @@ double rate_controller::burst_for(double rate) const noexcept {
     return burst;
 }
 
+// A small rate with a large burst and a large rate with a small one explain one interval equally well, but
+// not several of different lengths: the burst with which they tell the most alike rates is the true one.
+void rate_controller::refine_burst() {
+    constexpr std::size_t most_intervals = 5;
+    std::vector<std::size_t> after_waits;
+    for (std::size_t i = marks_.size(); i-- > 1 && after_waits.size() < most_intervals;)
+        if (marks_[i].sent.waited > marks_[i - 1].sent.waited &&
+            marks_[i].admitted - marks_[i - 1].admitted >= 4)
+            after_waits.push_back(i);
+    if (after_waits.size() < 2) return;
+    if (!first_burst_.empty()) limit_.burst = burst_for(limit_.rate);
+    first_burst_.clear();
+    const auto spread_with = [&](double burst) {
+        limit_.burst = burst;
+        double sum = 0, squares = 0;
+        for (const std::size_t i : after_waits) {
+            read_interval(marks_[i], marks_[i - 1]);
+            const double rate = std::log(marks_[i].rate);
+            sum += rate;
+            squares += rate * rate;
+        }
+        const auto n = static_cast<double>(after_waits.size());
+        return std::max(squares / n - (sum / n) * (sum / n), 0.0);
+    };
+    const double usual = limit_.burst;
+    double best = usual;
+    double least = 0.6 * spread_with(usual);
+    for (const double factor : {0.85, 0.7, 0.5, 0.35, 0.25, 1.2, 1.5}) {
+        const double spread = spread_with(std::max(usual * factor, 1.0));
+        if (spread < least) {
+            least = spread;
+            best = std::max(usual * factor, 1.0);
+        }
+    }
+    spread_with(best);
+}
+
 void rate_controller::estimate() {
+    if (marks_.size() >= 2 && marks_.back().sent.waited > marks_[marks_.size() - 2].sent.waited)
+        refine_burst();
     const double before = limit_.rate;
     // From the newest mark back, as far as what is seen agrees: older marks make it exact, a change makes
     // them wrong.
@@ -302,7 +339,7 @@ void rate_controller::estimate() {
     const double moved = std::abs(std::log(limit_.rate / before));
     const bool changed = well_known && moved > 2 * uncertainty_;
     uncertainty_ = std::clamp(std::max(changed ? 1.5 * moved : 0, 1.5 * doubt), finest, coarsest);
-    base_ = limit_.rate * (1 - (cost_ > 0.05 ? 0.005 : 0));
+    base_ = limit_.rate * (1 - (cost_ > 0.05 ? margin_ : 0));
 }
 
 void rate_controller::wait_until(instant until, instant now) {

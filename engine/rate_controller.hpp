@@ -74,6 +74,7 @@ class rate_controller {
     };
 
     [[nodiscard]] double pace(instant now) const noexcept;
+    void refine_burst();
     void read_interval(mark& m, const mark& before) const;
     [[nodiscard]] double fitting_rate(instant from, instant to, double lowest, double highest) const;
     [[nodiscard]] double burst_for(double rate) const noexcept;
@@ -90,7 +91,7 @@ class rate_controller {
     learnt_limit limit_;
     double uncertainty_ = 0;  ///< of the rate, relative
     double weight_ = 0;       ///< requests that the rate rests on
-    double company_ = 0;      ///< 0 to 1: how surely others use the same limit
+    double margin_ = 0.005;   ///< below the rate, where a refusal costs time
     double cost_ = 0;         ///< seconds lost by a refusal, of late
     double latency_ = 0;      ///< seconds, smoothed
     double spread_ = 0;       ///< of the latency, mean deviation

@@ -168,7 +168,9 @@ void neighbours(unsigned seeds, double latency) {
         sixty.max_share = 60;
         sixty.told = hint::retry_after;
         token_bucket alone(200, 20);
-        share.push_back(share_of(simulate(sixty, alone, net, {}, seed).total(), alone.allowance(60)));
+        share.push_back(
+            share_of(simulate(sixty, alone, net, {}, seed, std::getenv("TRACE60") != nullptr).total(),
+                     alone.allowance(60)));
     }
     fmt::print("bucket 200/s burst 20, Retry-After\n");
     print("four processes: the least share of the limit", least, true, "%");
