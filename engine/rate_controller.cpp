@@ -106,7 +106,7 @@ double rate_controller::pace(instant now) const noexcept {
 // A share can be taken of a known limit only, and what is known grows old: now and then it is looked for
 // anew.
 bool rate_controller::sharing(instant now) const noexcept {
-    return options_.share < 1 && weight_ >= 100 && uncertainty_ < 0.03 && now - learnt_at_ < 10min;
+    return options_.share < 1 && weight_ >= 100 && (uncertainty_ < 0.03 || marks_.empty()) && now - learnt_at_ < 10min;
 }
 
 departure rate_controller::sent(instant now) {
