@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr double first_in_flight = 4;       // before anything is known
-constexpr double accepted_per_flight = 32;  // one more in flight for so many accepted
+constexpr double accepted_per_flight = 48;  // one more in flight for so many accepted
 constexpr double surely_many = 1e6;         // requests in flight: no limit of ours
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
 constexpr double coarsest = 0.7;
@@ -91,12 +91,13 @@ std::size_t rate_controller::most_in_flight() const noexcept {
 double rate_controller::pace(instant now) const noexcept {
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
     // known.
-    const double step = std::max(uncertainty_, cost_ > 0.05 ? 0.0075 : finest);
-    const double shortest = std::max({8 / limit_.rate, 3 * latency_, 0.1});
+    const bool contended = cost_ > 0.05 && margin_ > 0.08;  // others seem to use the same limit
+    const double step = std::max(uncertainty_, cost_ > 0.05 ? contended ? margin_ * 0.5 : 0.0075 : finest);
     const double settled = std::max({100 / limit_.rate, std::min(200 / limit_.rate, 5.0), 3 * latency_});
-    const double time_scale = weight_ < 8 ? std::max(3 * latency_, 0.25)
-                                          : std::max({shortest, settled * finest / step,
-                                                      std::min(80 * cost_, 0.25 * cost_ / uncertainty_)});
+    const double costly = contended ? 10 * cost_ : std::min(80 * cost_, 0.25 * cost_ / uncertainty_);
+    const double shortest = std::max({8 / limit_.rate, 3 * latency_, 0.1});
+    const double time_scale =
+        weight_ < 8 ? std::max(3 * latency_, 0.25) : std::max({shortest, settled * finest / step, costly});
     const double time = std::max(0.0, seconds_of(now - since_));
     const double x = time / time_scale;
     const double growth = step * x + std::min(step * x * x * x * x, steepest * time);
@@ -106,7 +107,8 @@ double rate_controller::pace(instant now) const noexcept {
 // A share can be taken of a known limit only, and what is known grows old: now and then it is looked for
 // anew.
 bool rate_controller::sharing(instant now) const noexcept {
-    return options_.share < 1 && weight_ >= 100 && (uncertainty_ < 0.03 || marks_.empty()) && now - learnt_at_ < 10min;
+    return options_.share < 1 && weight_ >= 100 && (uncertainty_ < 0.03 || marks_.empty()) &&
+           now - learnt_at_ < 10min;
 }
 
 departure rate_controller::sent(instant now) {
@@ -138,6 +140,7 @@ void rate_controller::accepted(const departure& d, instant now, const limit_hint
     ++free_accepted_;
     ++epoch_accepted_;
     ++let_through_;
+    refused_in_a_row_ = 0;
     const double took = seconds_of(now - d.at);
     latest_ = now;
     if (latency_ == 0) latency_ = took;
@@ -153,6 +156,7 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
     const bool fresh = d.at >= known_at_;
     const auto in_flight = static_cast<double>(most_in_flight());
     known_at_ = fresh ? now : known_at_;
+    ++refused_in_a_row_;
     add_mark(d);
     const bool next_in_line = marks_.size() >= 2 && marks_.back().sent.number == d.number &&
                               marks_.back().admitted - marks_[marks_.size() - 2].admitted < 1;
@@ -173,7 +177,7 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
     } else {
         // Where refusals cost time and come too often, a little less is more.
         if (new_episode && weight_ >= 20)
-            margin_ = seconds_of(now - since_) < 20 * cost_ ? std::min(margin_ + 0.02, 0.15)
+            margin_ = seconds_of(now - since_) < 20 * cost_ ? std::min(margin_ + 0.04, 0.4)
                                                             : std::max(margin_ / 2, finest);
         estimate();
         if (free_ && free_accepted_ > 0 && first_burst_.empty())
@@ -358,8 +362,8 @@ void rate_controller::wait_until(instant until, instant now) {
 void rate_controller::wait_in_silence(bool used_up, instant now, random_source& random) {
     double wait = std::pow(8, static_cast<double>(streak_) - 1) / std::max(base_, slowest);
     const double since_epoch = seconds_of(now - epoch_);
-    if (wait >= wall_after || used_up || (waiting_ && seconds_of(now - waiting_since_) >= wall_after) ||
-        walls_ >= 2) {
+    if (wait >= wall_after || used_up || refused_in_a_row_ >= 6 ||
+        (waiting_ && seconds_of(now - waiting_since_) >= wall_after) || walls_ >= 2) {
         refused_after_ = since_epoch;
         double open = 0;
         if (limit_.cycle > since_epoch * 1.01) open = limit_.cycle;
@@ -397,7 +401,7 @@ void rate_controller::recovered(instant now) {
         limit_.rate = in_the_long_run;
         uncertainty_ = coarsest;
     }
-    base_ = limit_.rate * 0.99;
+    base_ = limit_.rate * (1 - margin_);
     limit_.cycle = epoch;
     cost_ = std::max(0.0, paused - limit_.burst / limit_.rate);
     credit_ = share_of_burst * std::min(limit_.burst, limit_.rate * paused) - 1;

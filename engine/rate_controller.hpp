@@ -115,6 +115,7 @@ class rate_controller {
     double free_accepted_ = 0;
 
     unsigned streak_ = 0;  ///< refusals in a row, each sent after the one before was known
+    unsigned refused_in_a_row_ = 0;
     double waited_ = 0;
     bool waiting_ = false;  ///< since a refusal that was answered by a wait, nothing was accepted yet
     instant waiting_since_{};

@@ -83,10 +83,6 @@ double percent(double part, double whole) {
     return whole > 0 ? 100 * part / whole : 0;
 }
 
-struct figures {
-    std::vector<double> goodput, throttled;
-};
-
 double quantile(std::vector<double> v, double q) {
     std::ranges::sort(v);
     return v[static_cast<std::size_t>(std::round(q * static_cast<double>(v.size() - 1)))];
@@ -156,7 +152,7 @@ void neighbours(unsigned seeds, double latency) {
         four.processes = 4;
         four.told = hint::retry_after;
         token_bucket limit(200, 20);
-        const auto r = simulate(four, limit, net, {}, seed, std::getenv("TRACE") != nullptr);
+        const auto r = simulate(four, limit, net, {}, seed);
         std::vector<double> shares;
         for (const auto& t : r.processes) shares.push_back(share_of(t, limit.allowance(60)));
         least.push_back(*std::ranges::min_element(shares));
@@ -168,9 +164,7 @@ void neighbours(unsigned seeds, double latency) {
         sixty.max_share = 60;
         sixty.told = hint::retry_after;
         token_bucket alone(200, 20);
-        share.push_back(
-            share_of(simulate(sixty, alone, net, {}, seed, std::getenv("TRACE60") != nullptr).total(),
-                     alone.allowance(60)));
+        share.push_back(share_of(simulate(sixty, alone, net, {}, seed).total(), alone.allowance(60)));
     }
     fmt::print("bucket 200/s burst 20, Retry-After\n");
     print("four processes: the least share of the limit", least, true, "%");
@@ -181,58 +175,84 @@ void neighbours(unsigned seeds, double latency) {
     print("                at most", share, false, "%");
 }
 
-int run(int argc, char** argv) {
+struct options {
     unsigned seeds = 100;
-    std::string only;
-    double latency = 0;
     unsigned first = 1;
+    std::string only;
+    double latency = 0;  // seconds; 0: from the seed
     bool trace = false;
+    bool check = false;
+};
+
+bool read(int argc, char** argv, options& o) {
     for (int i = 1; i < argc; ++i) {
         const std::string_view a = argv[i];
-        const auto value = [&] { return i + 1 < argc ? argv[++i] : ""; };
-        if (a == "--seeds") seeds = static_cast<unsigned>(std::atoi(value()));
-        if (a == "--seed") first = static_cast<unsigned>(std::atoi(value())), seeds = 1;
-        if (a == "--only") only = value();
-        if (a == "--latency") latency = std::atof(value());
-        if (a == "--trace") trace = true;
+        const bool takes_value = a == "--seeds" || a == "--seed" || a == "--only" || a == "--latency";
+        if (takes_value && i + 1 == argc) return false;
+        if (a == "--seeds")
+            o.seeds = static_cast<unsigned>(std::max(1, std::atoi(argv[++i])));
+        else if (a == "--seed")
+            o.first = static_cast<unsigned>(std::atoi(argv[++i])), o.seeds = 1;
+        else if (a == "--only")
+            o.only = argv[++i];
+        else if (a == "--latency")
+            o.latency = std::atof(argv[++i]);
+        else if (a == "--trace")
+            o.trace = true;
+        else if (a == "--check")
+            o.check = true;
+        else
+            return false;
     }
-    fmt::print("{:38} {:>9} {:>9} {:>11} {:>11} {:>7}\n", "limit", "goodput", "worst", "throttled", "worst",
-               "sec");
-    for (const auto& m : models()) {
-        if (!only.empty() && m.name.find(only) == std::string::npos) continue;
-        figures f;
-        double worst = 1e9;
-        unsigned worst_seed = 0;
-        double worst_latency = 0;
-        const auto started = std::chrono::steady_clock::now();
-        for (unsigned seed = first; seed < first + seeds; ++seed) {
-            std::mt19937_64 random(seed);
-            network net{.latency = latency_of(random), .jitter = 0.1};
-            if (latency > 0) net.latency = latency;
-            auto limit = m.make(random, net);
-            const auto r = simulate(m.run, *limit, net, {}, seed, trace);
-            const auto all = r.total();
-            // Nor can more be had than the connections carry.
-            const double carried = m.run.concurrency * m.run.duration / net.latency;
-            const double allowed = std::min(limit->allowance(m.run.duration), carried);
-            const double goodput = std::min(100.0, percent(static_cast<double>(all.accepted), allowed));
-            f.goodput.push_back(goodput);
-            f.throttled.push_back(
-                percent(static_cast<double>(all.throttled), static_cast<double>(all.requests)));
-            if (goodput < worst) worst = goodput, worst_seed = seed, worst_latency = net.latency;
-            if (trace)
-                for (std::size_t i = 0; i < r.by_second.size(); ++i)
-                    fmt::print("second {}: {} accepted {} throttled\n", i, r.by_second[i].accepted,
-                               r.by_second[i].throttled);
-        }
-        const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-        fmt::print("{:38} {:>8.1f}% {:>8.1f}% {:>10.2f}% {:>10.2f}% {:>7.1f}  worst seed {} latency {:.3f}\n",
-                   m.name, quantile(f.goodput, 0.5), worst, quantile(f.throttled, 0.5),
-                   quantile(f.throttled, 1), took, worst_seed, worst_latency);
+    return true;
+}
+
+/// Runs one model with every seed and prints its line; whether it is (about) as good as it should be.
+bool measure(const model& m, const options& o) {
+    std::vector<double> goodputs, shares;
+    double worst = 1e9, worst_latency = 0;
+    unsigned worst_seed = 0;
+    for (unsigned seed = o.first; seed < o.first + o.seeds; ++seed) {
+        std::mt19937_64 random(seed);
+        network net{.latency = latency_of(random), .jitter = 0.1};
+        if (o.latency > 0) net.latency = o.latency;
+        auto limit = m.make(random, net);
+        const auto r = simulate(m.run, *limit, net, {}, seed, o.trace);
+        const auto all = r.total();
+        // Nor can more be had than the connections carry.
+        const double carried = m.run.concurrency * m.run.duration / net.latency;
+        const double goodput =
+            std::min(100.0, share_of(all, std::min(limit->allowance(m.run.duration), carried)));
+        goodputs.push_back(goodput);
+        shares.push_back(percent(static_cast<double>(all.throttled), static_cast<double>(all.requests)));
+        if (goodput < worst) worst = goodput, worst_seed = seed, worst_latency = net.latency;
     }
-    if (only.empty() || only == "changes") changes(seeds, latency);
-    if (only.empty() || only == "neighbours") neighbours(seeds, latency);
-    return 0;
+    const double goodput = quantile(goodputs, 0.5), throttled = quantile(shares, 0.5);
+    fmt::print("{:36} {:>8.1f}% {:>6.0f}% {:>8.1f}% {:>10.2f}% {:>5.0f}% {:>9.2f}%  (seed {}, {:.3f} s)\n",
+               m.name, goodput, m.least_goodput, worst, throttled, m.most_throttled, quantile(shares, 1),
+               worst_seed, worst_latency);
+    return goodput >= m.least_goodput - 3 && throttled <= m.most_throttled + 1;
+}
+
+int run(int argc, char** argv) {
+    options o;
+    if (!read(argc, argv, o)) {
+        fmt::print(stderr,
+                   "usage: muster-sim [--seeds N | --seed N] [--only WORDS] [--latency SECONDS] [--trace] "
+                   "[--check]\n"
+                   "  --check: exit code 1 where a median is far from its goal\n");
+        return 2;
+    }
+    fmt::print("{} seeds; latency {}\n", o.seeds,
+               o.latency > 0 ? fmt::format("{} s", o.latency) : "1 ms to 2 s, the median 45 ms");
+    fmt::print("{:36} {:>9} {:>7} {:>9} {:>11} {:>6} {:>10}\n", "limit", "goodput", "goal", "worst",
+               "throttled", "goal", "worst");
+    bool good = true;
+    for (const auto& m : models())
+        if (m.name.find(o.only) != std::string::npos) good = measure(m, o) && good;
+    if (o.only.empty() || o.only == "changes") changes(o.seeds, o.latency);
+    if (o.only.empty() || o.only == "neighbours") neighbours(o.seeds, o.latency);
+    return o.check && !good ? 1 : 0;
 }
 
 }  // namespace
