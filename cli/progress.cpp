@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t failures_to_tell = 10;
-constexpr double smoothing_seconds = 20;  // longer than most windows of a limiter, or the ETA jumps with them
+constexpr double smoothing_seconds = 6;
 
 }  // namespace
 
@@ -98,12 +98,15 @@ void progress_display::throttled(std::chrono::milliseconds wait, const learnt_li
     const std::string waiting =
         wait.count() == 0 ? ""
                           : fmt::format("waiting {}; ", lasting(std::chrono::duration<double>(wait).count()));
-    console_.log(console::level::info, "throttled",
-                 fmt::format("the service limits the run: {}it seems to allow {}", waiting, words_for(l)),
-                 {{"waitMs", fmt::format("{}", wait.count())},
-                  {"rate", fmt::format("{:.2f}", l.rate)},
-                  {"cycleSeconds", fmt::format("{:.1f}", l.cycle)},
-                  {"atOnce", fmt::format("{}", l.company)}});
+    console_.log(
+        console::level::info, "throttled",
+        fmt::format("the service limits the run: {}{}{}", waiting,
+                    l.rate > 0 || l.company > 0 ? "it seems to allow " : "finding out how much it allows",
+                    words_for(l)),
+        {{"waitMs", fmt::format("{}", wait.count())},
+         {"rate", fmt::format("{:.2f}", l.rate)},
+         {"cycleSeconds", fmt::format("{:.1f}", l.cycle)},
+         {"atOnce", fmt::format("{}", l.company)}});
 }
 
 void progress_display::unreachable(const std::string& why, std::chrono::milliseconds wait) {

@@ -69,7 +69,7 @@ std::string counts_text(const outcome_counts& counts) {
 std::string words_for(const learnt_limit& l) {
     std::string out;
     if (l.company > 0) out = fmt::format("{} requests at once", l.company);
-    if (l.rate <= 0) return out;
+    if (l.rate <= 0) return out;  // not known yet
     if (!out.empty()) out += " and ";
     if (l.cycle >= 1.5)
         return out + fmt::format("about {:.0f} requests in {}", l.rate * l.cycle, lasting(l.cycle));
@@ -110,7 +110,7 @@ std::string summary_text(const run_summary& s) {
                        counted(s.statistics.requests, "request"),
                        s.statistics.retries == 1 ? "1 retry" : grouped(s.statistics.retries) + " retries",
                        grouped(s.statistics.throttled), s.journal);
-    if (s.limit) {
+    if (s.limit && !words_for(*s.limit).empty()) {
         const double share = s.statistics.requests == 0 ? 0
                                                         : 100 * static_cast<double>(s.statistics.throttled) /
                                                               static_cast<double>(s.statistics.requests);

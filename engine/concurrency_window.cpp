@@ -37,6 +37,7 @@ void concurrency_window::answered(std::size_t in_flight, instant sent, instant n
     if (++in_this_peak_ == replies_of_a_peak) {
         peaks_ = {0, peaks_[0]};
         in_this_peak_ = 0;
+        if (late_places_ > 0) --late_places_;
     }
     if (cap_ > 0) {
         if (in_flight > cap_) cap_ = in_flight;  // the probe was let through
@@ -74,6 +75,8 @@ bool concurrency_window::refused(std::size_t in_flight, instant now, std::chrono
         return false;
     }
     const std::size_t most = cap_ > 0 ? cap_ : std::max(peaks_[0], peaks_[1]);
+    // A place may be given free a moment later than its reply is read: one such refusal proves nothing.
+    if (cap_ > 0 && in_flight == cap_ && ++late_places_ < 4) return true;
     if (most == 0 || in_flight <= most) {
         cap_ = 0;  // it was refused in less company than others had: that is not what is limited
         doubts_ = replies_of_doubt;

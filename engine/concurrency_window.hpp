@@ -51,7 +51,8 @@ class concurrency_window {
     std::size_t cap_;
     std::array<std::size_t, 2> peaks_{};  ///< the most company of a request that was let through: now, before
     unsigned in_this_peak_ = 0;
-    unsigned doubts_ = 0;  ///< replies until a refusal may be laid to the company again
+    unsigned late_places_ = 0;  ///< refusals at the cap itself, of late
+    unsigned doubts_ = 0;       ///< replies until a refusal may be laid to the company again
 };
 
 }  // namespace muster

@@ -197,11 +197,25 @@ void coordinator::throttled(slot_id s, const order& o, const http_reply& reply, 
     ++statistics_.throttled;
     scheduler_.put_back(s);
     const auto hint = read_limit_hint(reply, now.wall);
+    bool episode = true;
     if (window_.refused(o.company, now.mono, hint.wait.value_or(0ms)))
         rate_.pause(now.mono, hint, random_);
-    else if (!rate_.throttled(o.sent, now.mono, hint, random_))
-        return;
+    else
+        episode = rate_.throttled(o.sent, now.mono, hint, random_);
+    if (!episode) return;
+    remember_limit();
     tell_limit(until(rate_.parked_until(), now.mono), now.mono);
+}
+
+bool coordinator::differs(const learnt_limit& a, const learnt_limit& b, double by) noexcept {
+    return std::abs(a.rate - b.rate) > by * std::max(a.rate, b.rate) || a.company != b.company;
+}
+
+void coordinator::remember_limit() {
+    const learnt_limit l = *limit();
+    if ((l.rate <= 0 && l.company == 0) || !differs(l, remembered_limit_, 0.05)) return;
+    remembered_limit_ = l;
+    journal_.limit(l);
 }
 
 // A limit is kept known by a refusal now and then, of which nobody wants to hear: what is told is the first
@@ -209,15 +223,11 @@ void coordinator::throttled(slot_id s, const order& o, const http_reply& reply, 
 void coordinator::tell_limit(std::chrono::milliseconds wait, instant now) {
     constexpr auto felt = 2s;
     constexpr auto at_most_every = 10s;
-    constexpr double change = 0.25;
     const learnt_limit l = *limit();
     const bool first = told_at_ == instant{};
-    const bool changed =
-        std::abs(l.rate - told_limit_.rate) > change * told_limit_.rate || l.company != told_limit_.company;
-    if (!first && (now - told_at_ < at_most_every || (wait < felt && !changed))) return;
+    if (!first && (now - told_at_ < at_most_every || (wait < felt && !differs(l, told_limit_, 0.25)))) return;
     told_at_ = now;
     told_limit_ = l;
-    journal_.limit(l);
     observer_.throttled(wait, l);
 }
 
@@ -415,7 +425,7 @@ void coordinator::finish(std::chrono::milliseconds elapsed) {
     });
     std::ranges::sort(batch_);
     if (!batch_.empty()) journal_.withdrawn(batch_);
-    if (const auto l = limit()) journal_.limit(*l);
+    if (limit()) remember_limit();
     journal_.end({.reason = stopped_.value_or(end_reason::finished),
                   .requests = statistics_.requests,
                   .retries = statistics_.retries,

@@ -150,6 +150,8 @@ class coordinator {
     void check_impossible(slot_id s, std::string why, moment now);
     void unauthorised(slot_id s, const order& o, const http_reply& reply, moment now);
     void throttled(slot_id s, const order& o, const http_reply& reply, moment now);
+    static bool differs(const learnt_limit& a, const learnt_limit& b, double by) noexcept;
+    void remember_limit();
     void tell_limit(std::chrono::milliseconds wait, instant now);
     void try_again(slot_id s, unsigned attempt, moment now);
     void settle(slot_id s, outcome result, std::string message, wall_time now, service_details details = {});
@@ -174,6 +176,7 @@ class coordinator {
     std::size_t in_flight_ = 0;
     std::uint64_t refused_generation_ = 0;
     learnt_limit told_limit_;
+    learnt_limit remembered_limit_;
     instant told_at_{};
     bool operations_authorised_ = false;  // the service took an operation with this key
 

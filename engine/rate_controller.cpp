@@ -50,7 +50,12 @@ rate_controller::rate_controller(const options& o, const std::optional<learnt_li
 
 std::optional<learnt_limit> rate_controller::learnt() const noexcept {
     if (!limited_) return std::nullopt;
-    return limit_;
+    learnt_limit known = limit_;
+    // A window lets as much through at once as it does in its whole length; other limits have none.
+    const bool window = std::abs(limit_.rate * limit_.cycle / std::max(limit_.burst, 1.0) - 1) < 0.2;
+    if (!window) known.cycle = 0;
+    if (weight_ < 8 && (!window || walls_ < 2)) known.rate = 0;
+    return known;
 }
 
 std::optional<double> rate_controller::used(instant now) const noexcept {

@@ -53,7 +53,7 @@ class rate_controller {
     /// A refusal that had another reason than the rate: the wait it asks for is kept, nothing is learnt.
     void pause(instant now, const limit_hint& hint, random_source& random);
 
-    /// Nothing before the first refusal.
+    /// Nothing before the first refusal; the rate is 0 until enough was seen to tell it.
     [[nodiscard]] std::optional<learnt_limit> learnt() const noexcept;
     /// The share of the learnt limit that was used since it was first met, 0 to 1 and a little; nothing
     /// before.

@@ -1,7 +1,9 @@
 """Whatever limit the service sets and however it says so: every row is done, none is used up by waiting."""
+import json
+import signal
 import unittest
 
-from support import E2E, onboarding
+from support import E2E, muster, onboarding, wait_until
 
 
 class Limits(E2E):
@@ -49,6 +51,32 @@ class Limits(E2E):
     def test_a_low_rate_is_found_without_using_up_attempts(self):
         told = self.is_kept("bucket:20/s:2,retry-after=none", rows=160, flags=["--max-attempts", "1"])
         self.assertEqual(told["retries"], 0)
+
+    def test_the_limit_that_was_met_is_told_and_remembered(self):
+        rows = onboarding(self.tenant)
+        job, server = self.job(rows), self.serve("--limit", "bucket:150/s:20,retry-after=none")
+        run = self.start_job(job, server)
+        wait_until(lambda: self.tenant.handled() >= 200, "200 requests handled")
+        run.signal(signal.SIGINT)
+        first = run.wait()
+        self.assertEqual(first.code, 130, str(first))
+        self.assertIn("the service limits the run", first.err)
+        limit = json.loads(first.out.splitlines()[-1])["limit"]
+        self.assertGreater(limit["rate"], 75)
+        self.assertLess(limit["rate"], 300)
+        told = self.all_done(muster("resume", self.journal_of(job), timeout=90), len(rows))
+        self.assertGreater(told["limit"]["rate"], 75)
+        self.assertLess(told["limit"]["rate"], 300)
+        self.onboarded(self.journal_of(job), rows)
+
+    def test_a_share_of_the_limit_and_nonsense_for_one(self):
+        rows = onboarding(self.tenant, tokens=100, devices=20)
+        job, server = self.job(rows), self.serve("--limit", "bucket:200/s:20,retry-after=none")
+        self.all_done(self.run_job(job, server, "--max-share", "50%", timeout=90), len(rows))
+        self.onboarded(self.journal_of(job), rows)
+        for nonsense in ("0", "-5", "101", "half", "50/s"):
+            done = self.exits(2, self.run_job(self.job(rows, name="other.csv"), server, "--max-share", nonsense))
+            self.assertIn("--max-share", done.err)
 
     def test_throttling_costs_few_requests(self):
         told = self.is_kept("bucket:100/s:10,retry-after=seconds")
