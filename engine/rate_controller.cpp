@@ -367,7 +367,7 @@ void rate_controller::wait_until(instant until, instant now) {
 void rate_controller::wait_in_silence(bool used_up, instant now, random_source& random) {
     double wait = std::pow(8, static_cast<double>(streak_) - 1) / std::max(base_, slowest);
     const double since_epoch = seconds_of(now - epoch_);
-    if (wait >= wall_after || used_up || refused_in_a_row_ >= 6 ||
+    if (wait >= wall_after || used_up || (streak_ >= 3 && refused_in_a_row_ >= 6) ||
         (waiting_ && seconds_of(now - waiting_since_) >= wall_after) || walls_ >= 2) {
         refused_after_ = since_epoch;
         double open = 0;

@@ -76,6 +76,8 @@ std::vector<model> models() {
                                           std::make_unique<fixed_window>(2000, 60, uniform(r, 60)));
         },
         95, 3);
+    add("bucket 200/s, others take 60/s", 60, 64, hint::none, bucket(200, 20), 95, 3);
+    all.back().run.other_traffic = 60;
     return all;
 }
 
@@ -221,8 +223,10 @@ bool measure(const model& m, const options& o) {
         const auto all = r.total();
         // Nor can more be had than the connections carry.
         const double carried = m.run.concurrency * m.run.duration / net.latency;
-        const double goodput =
-            std::min(100.0, share_of(all, std::min(limit->allowance(m.run.duration), carried)));
+        const double goodput = std::min(
+            100.0,
+            share_of(all, std::min(limit->allowance(m.run.duration) - m.run.other_traffic * m.run.duration,
+                                   carried)));
         goodputs.push_back(goodput);
         shares.push_back(percent(static_cast<double>(all.throttled), static_cast<double>(all.requests)));
         if (goodput < worst) worst = goodput, worst_seed = seed, worst_latency = net.latency;

@@ -88,7 +88,6 @@ class world {
             coordinator::options o;
             o.concurrency = s.concurrency;
             o.seed = random_();
-            if (s.max_rate > 0) o.max_rate = s.max_rate;
             o.max_share = s.max_share;
             processes_.push_back(std::make_unique<process>(o, i * 1'000'000'000ULL));
         }
@@ -185,10 +184,6 @@ class world {
     }
 
     void answer(flight& f) {
-        if (scenario_.server_errors > 0 && uniform() < scenario_.server_errors) {
-            f.reply.status = 500;
-            return;
-        }
         f.reply.status = 200;
         const auto& body = f.sent.request.body;
         const auto serial = body.substr(body.find(':') + 2, 12);
@@ -199,7 +194,7 @@ class world {
     }
 
     void refuse(http_reply& reply) {
-        reply.status = scenario_.refusal_status;
+        reply.status = 429;
         const auto wall = at(now_).wall;
         const double wait = limit_.wait(now_);
         const auto reset = std::chrono::ceil<std::chrono::seconds>(

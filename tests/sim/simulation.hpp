@@ -36,11 +36,8 @@ struct scenario {
     unsigned concurrency = 64;
     unsigned processes = 1;
     double max_share = 100;
-    double max_rate = 0;  ///< 0: none
     hint told = hint::none;
-    unsigned refusal_status = 429;
     double other_traffic = 0;  ///< requests a second of others on the same limit
-    double server_errors = 0;  ///< share of requests that are answered 500
 };
 
 struct tally {
@@ -52,9 +49,6 @@ struct tally {
 struct run_result {
     std::vector<tally> processes;
     std::vector<tally> by_second;  ///< all processes together
-    std::uint64_t rows_settled = 0;
-    std::uint64_t rows_lost = 0;    ///< taken up, neither settled nor still waiting when the run was ended
-    std::uint64_t oldest_wait = 0;  ///< the most rows that overtook a row which was ready to be sent
 
     [[nodiscard]] tally total(std::size_t from = 0, std::size_t to = ~std::size_t{0}) const;
 };
