@@ -369,7 +369,6 @@ void rate_controller::wait_in_silence(bool used_up, instant now, random_source& 
     const double since_epoch = seconds_of(now - epoch_);
     if (wait >= wall_after || used_up || (streak_ >= 3 && refused_in_a_row_ >= 6) ||
         (waiting_ && seconds_of(now - waiting_since_) >= wall_after) || walls_ >= 2) {
-        refused_after_ = since_epoch;
         double open = 0;
         if (limit_.cycle > since_epoch * 1.01) open = limit_.cycle;
         for (const double w : likely_windows) {

@@ -81,7 +81,6 @@ class rate_controller {
     [[nodiscard]] bool sharing(instant now) const noexcept;
     void add_mark(const departure& d);
     void estimate();
-    void settle_down(double before);
     void wait_until(instant until, instant now);
     void wait_in_silence(bool used_up, instant now, random_source& random);
     void recovered(instant now);
@@ -121,8 +120,7 @@ class rate_controller {
     instant waiting_since_{};
     instant epoch_{};  ///< first acceptance after the last wait
     double epoch_accepted_ = 0;
-    unsigned walls_ = 0;        ///< in a row: waits of the length of a window
-    double refused_after_ = 0;  ///< seconds after the epoch at which a probe was refused, the latest
+    unsigned walls_ = 0;  ///< in a row: waits of the length of a window
 };
 
 }  // namespace muster
