@@ -75,7 +75,11 @@ std::string progress_display::text(bool short_form) {
     for (const outcome o : {outcome::rejected, outcome::blocked, outcome::exhausted, outcome::invalid})
         failed += counts[o];
     std::string of_limit;
-    if (limit && limit->rate > 0) of_limit = fmt::format(" of {:.3g}/s", limit->rate);
+    if (limit && limit->rate > 0)
+        of_limit = fmt::format(" of {:.{}f}/s", limit->rate,
+                               limit->rate < 0.1  ? 4
+                               : limit->rate < 10 ? 1
+                                                  : 0);
     return fmt::format("{}{}/{} ({:.0f}%), {:.1f}/s{}, {} in flight, {} throttled, {} failed, ETA {}",
                        short_form ? "" : job_ + ": ", grouped(done), grouped(rows_), percent, rate_, of_limit,
                        state.in_flight(), grouped(state.statistics().throttled), grouped(failed), eta);

@@ -74,7 +74,8 @@ std::string words_for(const learnt_limit& l) {
     if (l.cycle >= 1.5)
         return out + fmt::format("about {:.0f} requests in {}", l.rate * l.cycle, lasting(l.cycle));
     if (l.rate >= 10) return out + fmt::format("about {:.0f} requests a second", l.rate);
-    return out + fmt::format("about {:.1f} requests a minute", l.rate * 60);
+    if (l.rate >= 0.1) return out + fmt::format("about {:.1f} requests a minute", l.rate * 60);
+    return out + fmt::format("about {:.1f} requests an hour", l.rate * 3600);
 }
 
 std::string next_steps(const run_summary& s) {

@@ -31,7 +31,8 @@ result<double> parse_rate(const std::string& flag, const std::string& text) {
 result<double> parse_share(const std::string& flag, const std::string& text) {
     double number = 0;
     std::string unit;
-    if (split_number(text, number, unit) && number <= 100 && (unit.empty() || unit == "%")) return number;
+    if (split_number(text, number, unit) && number >= 1 && number <= 100 && (unit.empty() || unit == "%"))
+        return number;
     return error(errc::usage, fmt::format("{} {}: must be a percentage from 1 to 100", flag, text));
 }
 

@@ -11,7 +11,7 @@ namespace muster {
 /// "100/s", "100", "6000/min", "2.5/s": requests a second. Fails (usage), naming the flag.
 result<double> parse_rate(const std::string& flag, const std::string& text);
 
-/// "60" or "60%": above 0, at most 100. Fails (usage), naming the flag.
+/// "60" or "60%": 1 to 100. Fails (usage), naming the flag.
 result<double> parse_share(const std::string& flag, const std::string& text);
 
 /// "30", "30s", "500ms", "5min", "1h". Fails (usage), naming the flag.

@@ -197,12 +197,10 @@ void coordinator::throttled(slot_id s, const order& o, const http_reply& reply, 
     ++statistics_.throttled;
     scheduler_.put_back(s);
     const auto hint = read_limit_hint(reply, now.wall);
-    bool episode = true;
     if (window_.refused(o.company, now.mono, hint.wait.value_or(0ms)))
         rate_.pause(now.mono, hint, random_);
     else
-        episode = rate_.throttled(o.sent, now.mono, hint, random_);
-    if (!episode) return;
+        rate_.throttled(o.sent, now.mono, hint, random_);
     remember_limit();
     tell_limit(until(rate_.parked_until(), now.mono), now.mono);
 }
@@ -225,8 +223,11 @@ void coordinator::tell_limit(std::chrono::milliseconds wait, instant now) {
     constexpr auto at_most_every = 10s;
     const learnt_limit l = *limit();
     const bool first = told_at_ == instant{};
-    if (!first && (now - told_at_ < at_most_every || (wait < felt && !differs(l, told_limit_, 0.25)))) return;
+    const bool longer = wait >= felt && now + wait > told_until_ + felt;
+    const bool changed = now - told_at_ >= at_most_every && differs(l, told_limit_, 0.25);
+    if (!first && !longer && !changed) return;
     told_at_ = now;
+    told_until_ = now + wait;
     told_limit_ = l;
     observer_.throttled(wait, l);
 }

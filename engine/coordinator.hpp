@@ -177,7 +177,7 @@ class coordinator {
     std::uint64_t refused_generation_ = 0;
     learnt_limit told_limit_;
     learnt_limit remembered_limit_;
-    instant told_at_{};
+    instant told_at_{}, told_until_{};
     bool operations_authorised_ = false;  // the service took an operation with this key
 
     // Waiting to become durable, by position: intents of rows to send, outcomes of settled rows.

@@ -76,7 +76,9 @@ limit_hint read_limit_hint(const http_reply& reply, wall_time now) {
     hint.reset = reset_in(first_of(reply, reset_names), server_now);
     if (const auto left = number(first_of(reply, remaining_names)))
         hint.remaining = static_cast<std::uint64_t>(*left);
-    if (!hint.wait && reply.status == 429) hint.wait = hint.reset;
+    const bool may_refuse = reply.status == 429 || reply.status == 403 || reply.status == 503;
+    const bool used_up = hint.remaining ? *hint.remaining == 0 : reply.status == 429;
+    if (!hint.wait && may_refuse && used_up) hint.wait = hint.reset;
     return hint;
 }
 

@@ -16,7 +16,8 @@ constexpr double finest = 0.0025;           // probing beyond a well-known rate 
 constexpr double coarsest = 0.7;
 constexpr double steepest = 1.4;  // growth of the pace: a doubling in half a second
 constexpr double share_of_burst =
-    0.8;                             // of a burst is used after a wait: it may have been estimated too high
+    0.8;  // of a burst is used after a wait: it may have been estimated too high
+constexpr auto relearn_after = 10min;
 constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
 constexpr std::size_t most_marks = 64;
 constexpr std::size_t most_remembered = 4096;
@@ -41,7 +42,9 @@ rate_controller::rate_controller(const options& o, const std::optional<learnt_li
     : options_(o) {
     if (!remembered || !(remembered->rate > 0)) return;
     limited_ = true;
-    limit_ = *remembered;
+    limit_ = {.rate = std::clamp(remembered->rate, slowest, 1e6),
+              .burst = std::clamp(remembered->burst, 1.0, 1e6),
+              .cycle = std::clamp(remembered->cycle, 0.0, 86'400.0)};
     uncertainty_ = 0.2;  // it may have changed since
     weight_ = 100;
     base_ = limit_.rate * 0.9;
@@ -109,15 +112,26 @@ double rate_controller::pace(instant now) const noexcept {
     return base_ * std::exp(std::min(growth, 10.0));
 }
 
+void rate_controller::forget_marks(instant now) {
+    marks_.clear();
+    since_ = now;
+}
+
 // A share can be taken of a known limit only, and what is known grows old: now and then it is looked for
 // anew.
 bool rate_controller::sharing(instant now) const noexcept {
     return options_.share < 1 && weight_ >= 100 && (uncertainty_ < 0.03 || marks_.empty()) &&
-           now - learnt_at_ < 10min;
+           now - learnt_at_ < relearn_after;
 }
 
 departure rate_controller::sent(instant now) {
-    if (sent_ == 0) first_sent_ = epoch_ = since_ = learnt_at_ = now;
+    if (sent_ == 0) {
+        first_sent_ = epoch_ = since_ = learnt_at_ = now;
+        if (limited_) first_refused_ = now;
+    } else if (limited_ && now - std::max({next_, parked_until_, since_, latest_}) > 1s) {
+        forget_marks(
+            now);  // nothing was sent though it might have been: the time since says nothing of the limit
+    }
     latest_ = now;
     const departure d{sent_++, now, waited_};
     admitted_.push_back(d);
@@ -128,8 +142,14 @@ departure rate_controller::sent(instant now) {
         credit_ -= 1;
         free_ = credit_ >= 1;
     }
+    if (shared_ && !sharing(now)) {  // time to look for the limit anew
+        shared_ = false;
+        forget_marks(now);
+        rate = pace(now);
+    }
     if (sharing(now)) {  // what was used too much while the limit was learnt is made up for
         const double so_far = used(now).value_or(options_.share);
+        shared_ = true;
         rate = limit_.rate * options_.share * std::clamp(options_.share / so_far, 0.6, 1.02);
     }
     if (options_.max_rate) rate = rate > 0 ? std::min(rate, *options_.max_rate) : *options_.max_rate;
@@ -159,9 +179,15 @@ void rate_controller::accepted(const departure& d, instant now, const limit_hint
 bool rate_controller::throttled(const departure& d, instant now, const limit_hint& hint,
                                 random_source& random) {
     const bool fresh = d.at >= known_at_;
-    const auto in_flight = static_cast<double>(most_in_flight());
+    const auto in_flight =
+        std::min(static_cast<double>(most_in_flight()), static_cast<double>(sent_ - d.number));
     known_at_ = fresh ? now : known_at_;
     ++refused_in_a_row_;
+    if (shared_) {  // less than the share is left: the limit is another one, or others take more of it
+        shared_ = false;
+        learnt_at_ = now - relearn_after;
+        forget_marks(now);
+    }
     add_mark(d);
     const bool next_in_line = marks_.size() >= 2 && marks_.back().sent.number == d.number &&
                               marks_.back().admitted - marks_[marks_.size() - 2].admitted < 1;
@@ -200,6 +226,7 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
             wait_in_silence(used_up, now, random);
         } else {
             next_ = std::max(next_, now + span_of(1 / std::max(base_, slowest)));
+            cost_ /= 2;
         }
     }
     return new_episode;
@@ -382,6 +409,8 @@ void rate_controller::wait_in_silence(bool used_up, instant now, random_source& 
         // A service that never closed before and does so now will not wait for the end of a window.
         if (weight_ >= 100 && walls_ == 0)
             wait = std::clamp(waiting_ ? seconds_of(now - waiting_since_) : 0, wall_after, 10.0);
+        else if (walls_ < 2)
+            wait = std::min(wait, std::max(60.0, waiting_ ? seconds_of(now - waiting_since_) : 0));
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
     wait_until(now + span_of(wait + std::min(margin, wait)), now);
@@ -392,9 +421,10 @@ void rate_controller::recovered(instant now) {
     waiting_ = false;
     const double paused = seconds_of(now - waiting_since_);
     since_ = now;
-    next_ = now;
+    if (!options_.max_rate) next_ = now;
     if (paused < wall_after) {
         walls_ = 0;
+        cost_ = 0;
         base_ = uncertainty_ < 0.3 ? limit_.rate : std::min(limit_.rate, 1 / paused);
         return;
     }

@@ -79,6 +79,7 @@ class rate_controller {
     [[nodiscard]] double fitting_rate(instant from, instant to, double lowest, double highest) const;
     [[nodiscard]] double burst_for(double rate) const noexcept;
     [[nodiscard]] bool sharing(instant now) const noexcept;
+    void forget_marks(instant now);
     void add_mark(const departure& d);
     void estimate();
     void wait_until(instant until, instant now);
@@ -109,8 +110,9 @@ class rate_controller {
     instant parked_until_{};
     instant known_at_{};  ///< when the last refusal was learnt: what was sent before is of that episode
 
-    bool free_ = true;   ///< not paced: nothing is known yet, or a credit is being used
-    double credit_ = 0;  ///< requests left of it
+    bool shared_ = false;  ///< the last request was paced by the share
+    bool free_ = true;     ///< not paced: nothing is known yet, or a credit is being used
+    double credit_ = 0;    ///< requests left of it
     double free_accepted_ = 0;
 
     unsigned streak_ = 0;  ///< refusals in a row, each sent after the one before was known

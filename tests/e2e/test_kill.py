@@ -141,7 +141,7 @@ class Interrupt(E2E):
         rows = onboarding(self.tenant, tokens=30)
         job, server = self.job(rows), self.serve("--limit", "window:20/60s,retry-after=seconds")
         run = self.start_job(job, server)
-        wait_until(lambda: self.tenant.handled() >= 20 and "limits the rate" in run.err_so_far(), "a throttled run")
+        wait_until(lambda: self.tenant.handled() >= 20 and "limits the run" in run.err_so_far(), "a throttled run")
         run.signal(signal.SIGINT)
         ended = self.exits(130, run.wait(5))
         self.assertEqual(self.summed_up(ended, len(rows))["outcomes"]["pending"], len(rows) - 20)

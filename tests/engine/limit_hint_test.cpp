@@ -35,6 +35,9 @@ TEST_CASE("hints: Retry-After comes before the reset, and only a refusal asks to
     CHECK(read({{"retry-after", "3"}, {"x-ratelimit-reset", "30"}}).wait == 3'000ms);
     CHECK(read({{"x-ratelimit-reset", "30"}}).wait == 30'000ms);
     CHECK_FALSE(read({{"x-ratelimit-reset", "30"}}, 200).wait);
+    CHECK_FALSE(read({{"x-ratelimit-reset", "3000"}, {"x-ratelimit-remaining", "4000"}}).wait);
+    CHECK_FALSE(read({{"x-ratelimit-reset", "30"}}, 403).wait);
+    CHECK(read({{"x-ratelimit-reset", "30"}, {"x-ratelimit-remaining", "0"}}, 403).wait == 30'000ms);
 }
 
 TEST_CASE("hints: what remains, also where a policy follows it") {
