@@ -1,5 +1,7 @@
 #include "engine/rate_controller.hpp"
 
+#include "tests/sim/limiter_models.hpp"
+
 #include <doctest/doctest.h>
 
 using namespace muster;
@@ -24,7 +26,78 @@ instant busy_for_5_seconds(rate_controller& c) {
     return now;
 }
 
+/// One request after the other, each answered after a millisecond, by a limit that tells nothing.
+class bucket_user {
+  public:
+    explicit bucket_user(rate_controller::options o = {}) : controller(o) {}
+
+    /// Requests let through until then.
+    int work_until(double end, sim::limiter& limit) {
+        int let_through = 0;
+        while (now_ < end) {
+            const double permit =
+                std::chrono::duration<double>(controller.next_permit() - instant{1h}).count();
+            now_ = std::max(now_, permit);
+            if (now_ >= end) break;
+            const auto d = controller.sent(at(now_));
+            const bool admitted = limit.admit(now_);
+            now_ += 0.001;
+            if (admitted)
+                controller.accepted(d, at(now_), {});
+            else
+                controller.throttled(d, at(now_), {}, random_);
+            let_through += admitted ? 1 : 0;
+        }
+        now_ = end;
+        return let_through;
+    }
+    void idle_until(double end) { now_ = end; }
+
+    rate_controller controller;
+
+  private:
+    static instant at(double seconds) {
+        return instant{1h} + std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+    }
+    double now_ = 0;
+    random_source random_{7};
+};
+
 }  // namespace
+
+TEST_CASE("rate: an idle stretch is not taken for one in which the limit was used up") {
+    sim::token_bucket limit(200, 20);
+    bucket_user user;
+    user.work_until(60, limit);
+    CHECK(user.controller.learnt()->rate > 190);
+    CHECK(user.controller.learnt()->rate < 210);
+    user.idle_until(360);
+    CHECK(user.work_until(390, limit) > 190 * 30);
+    CHECK(user.controller.learnt()->rate > 190);
+    CHECK(user.controller.learnt()->rate < 210);
+}
+
+TEST_CASE("rate: a limit that comes after an hour without one is learnt like any other") {
+    sim::token_bucket limit(400, 400);  // more than one request after the other can use
+    bucket_user user({.max_rate = 300, .share = 1});
+    user.work_until(3600, limit);
+    CHECK_FALSE(user.controller.learnt());
+    limit.set_rate(3600, 20);
+    user.work_until(3700, limit);
+    CHECK(user.work_until(3760, limit) > 18 * 60);
+}
+
+TEST_CASE("rate: a share stays what it is when the limit is learnt anew") {
+    sim::token_bucket limit(200, 20);
+    bucket_user user({.max_rate = {}, .share = 0.6});
+    user.work_until(60, limit);
+    for (int minutes = 2; minutes <= 40; minutes += 2) {
+        CAPTURE(minutes);
+        const int used = user.work_until(60 * minutes, limit);
+        if (minutes > 2) CHECK(used > 0.5 * 200 * 120);
+        CHECK(used < 0.7 * 200 * 120);
+    }
+}
 
 TEST_CASE("rate: --max-rate paces from the start") {
     auto c = with_max_rate(100);
