@@ -169,7 +169,7 @@ void coordinator::replied(const order& o, const http_reply& reply, moment now) {
         }
         return throttled(o.slot, o, reply, now);
     }
-    rate_.accepted(o.sent, now.mono, read_limit_hint(reply, now.wall));
+    rate_.accepted(o.sent, now.mono);
     if (v == verdict::failed)
         window_.failed(o.sent.at, now.mono);
     else

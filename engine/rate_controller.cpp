@@ -161,7 +161,7 @@ departure rate_controller::sent(instant now) {
     return d;
 }
 
-void rate_controller::accepted(const departure& d, instant now, const limit_hint&) {
+void rate_controller::accepted(const departure& d, instant now) {
     ++free_accepted_;
     ++epoch_accepted_;
     ++let_through_;

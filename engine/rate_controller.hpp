@@ -46,7 +46,7 @@ class rate_controller {
     /// A request leaves now.
     departure sent(instant now);
     /// A reply that is no refusal by the limit came.
-    void accepted(const departure& d, instant now, const limit_hint& hint);
+    void accepted(const departure& d, instant now);
     /// A refusal by the limit came. True when it begins a new episode (one notice is due).
     bool throttled(const departure& d, instant now, const limit_hint& hint, random_source& random);
 

@@ -22,7 +22,7 @@ rate_controller with_max_rate(double rate) {
 /// Requests in flight for 10 ms each, at 100 a second, none refused.
 instant busy_for_5_seconds(rate_controller& c) {
     instant now{1h};
-    for (int i = 0; i < 500; ++i, now += 10ms) c.accepted(c.sent(now), now + 10ms, {});
+    for (int i = 0; i < 500; ++i, now += 10ms) c.accepted(c.sent(now), now + 10ms);
     return now;
 }
 
@@ -43,7 +43,7 @@ class bucket_user {
             const bool admitted = limit.admit(now_);
             now_ += 0.001;
             if (admitted)
-                controller.accepted(d, at(now_), {});
+                controller.accepted(d, at(now_));
             else
                 controller.throttled(d, at(now_), {}, random_);
             let_through += admitted ? 1 : 0;
@@ -127,7 +127,7 @@ TEST_CASE("rate: nothing is known of a limit before the first refusal, and littl
     CHECK(c.most_in_flight() <= 4);
     instant half{1h};
     rate_controller young({});
-    for (int i = 0; i < 50; ++i, half += 10ms) young.accepted(young.sent(half), half + 10ms, {});
+    for (int i = 0; i < 50; ++i, half += 10ms) young.accepted(young.sent(half), half + 10ms);
     CHECK(young.most_in_flight() <= 8);
     const instant now = busy_for_5_seconds(c);
     CHECK_FALSE(c.learnt());
@@ -158,7 +158,7 @@ TEST_CASE("rate: after a wait one request goes first, and not all at once") {
     CHECK(c.throttled(c.sent(now), now + 10ms, told_to_wait(1s), random));
     now = c.next_permit();
     CHECK(c.most_in_flight() == 1);
-    c.accepted(c.sent(now), now + 10ms, {});
+    c.accepted(c.sent(now), now + 10ms);
     CHECK(c.most_in_flight() <= 5);
 }
 
@@ -168,7 +168,7 @@ TEST_CASE("rate: a remembered limit is kept to from the start") {
     int sent = 0;
     for (; now < instant{1h + 200ms}; now += 1ms)
         while (c.next_permit() <= now) {
-            c.accepted(c.sent(now), now + 1ms, {});
+            c.accepted(c.sent(now), now + 1ms);
             ++sent;
         }
     CHECK(sent >= 8);
@@ -181,7 +181,7 @@ TEST_CASE("rate: a share of the limit is kept to") {
     int sent = 0;
     for (; now < instant{1h + 10s}; now += 1ms)
         while (c.next_permit() <= now) {
-            c.accepted(c.sent(now), now + 1ms, {});
+            c.accepted(c.sent(now), now + 1ms);
             ++sent;
         }
     CHECK(sent >= 480);
