@@ -52,7 +52,8 @@ struct process {
     run_observer observer;
     coordinator coord;
     std::uint64_t next_row;
-    seconds wake = never;  ///< the next time it looks again by itself
+    std::uint64_t rows = 0;  ///< that were begun
+    seconds wake = never;    ///< the next time it looks again by itself
     tally done;
 };
 
@@ -98,30 +99,49 @@ class world {
         for (std::size_t i = 0; i < incidents_.size(); ++i) push(incidents_[i].at, event::kind::incident, i);
         if (scenario_.other_traffic > 0) push(next_other(), event::kind::other, 0);
         for (std::size_t i = 0; i < processes_.size(); ++i) push(uniform() * 0.05, event::kind::wake, i);
-        while (!events_.empty() && events_.top().when < scenario_.duration) {
+        happen_until(scenario_.duration);
+        for (const auto& p : processes_) result_.processes.push_back(p->done);
+        finish();
+        return result_;
+    }
+
+  private:
+    void happen_until(seconds end) {
+        while (!events_.empty() && events_.top().when < end) {
             const event e = events_.top();
             events_.pop();
             now_ = e.when;
             happen(e);
         }
-        for (const auto& p : processes_) result_.processes.push_back(p->done);
-        return result_;
     }
 
-  private:
+    /// No more rows come: each that was begun is to end, however long it takes.
+    void finish() {
+        constexpr seconds patience = 86'400;
+        finishing_ = true;
+        for (std::size_t i = 0; i < processes_.size(); ++i) {
+            processes_[i]->coord.end_of_job();
+            pump(i);
+        }
+        happen_until(scenario_.duration + patience);
+        for (const auto& p : processes_) {
+            result_.rows += p->rows;
+            result_.lost += p->rows - p->coord.counts()[outcome::applied];
+        }
+    }
+
     void happen(const event& e) {
         switch (e.what) {
             case event::kind::incident: incidents_[e.index].what(now_); return;
             case event::kind::other:
                 if (limit_.admit(now_)) limit_.leave(now_);
-                push(next_other(), event::kind::other, 0);
+                if (!finishing_) push(next_other(), event::kind::other, 0);
                 return;
             case event::kind::arrival: arrive(e.index); return;
             case event::kind::reply: {
                 flight f = std::move(flights_.at(e.index));
                 flights_.erase(e.index);
                 process& p = *processes_[f.from];
-                count(p, f);
                 p.coord.replied(f.sent, f.reply, at(now_));
                 pump(f.from);
                 return;
@@ -137,13 +157,14 @@ class world {
         process& p = *processes_[index];
         const moment now = at(now_);
         p.coord.durable(p.journal.position(), now);
-        while (p.coord.wants_rows()) {
+        while (!finishing_ && p.coord.wants_rows()) {
             const std::string serial = fmt::format("{:012}", p.next_row);
             row_view v{.index = p.next_row, .line = p.next_row + 2, .operation = operation_id::enable};
             v.fields[static_cast<std::size_t>(field::user_id)] = user;
             v.fields[static_cast<std::size_t>(field::token_serial)] = serial;
             p.coord.admit(v, row_state::untouched, now.wall);
             ++p.next_row;
+            ++p.rows;
         }
         p.coord.prepare(now.mono);
         p.coord.durable(p.journal.position(), now);
@@ -169,6 +190,7 @@ class world {
         flight& f = flights_.at(id);
         if (!f.admitted) {
             f.admitted = limit_.admit(now_);
+            count(*processes_[f.from], f);
             if (!f.admitted) {
                 refuse(f.reply);
                 push(now_ + f.back, event::kind::reply, id);
@@ -238,16 +260,32 @@ class world {
     }
 
     void count(process& p, const flight& f) {
+        note_age(f);
+        if (finishing_) return;
         for (tally* t : {&p.done, &result_.by_second[static_cast<std::size_t>(now_)]}) {
             ++t->requests;
             (f.admitted ? t->accepted : t->throttled) += 1;
         }
         if (trace_)
             fmt::print("{:.6f} {} {} in flight {} sent {:.6f} limit {:.2f} burst {:.1f} cycle {:.1f}\n", now_,
-                       f.from, f.reply.status, p.coord.in_flight(), seconds_at(f.sent.sent.at),
+                       f.from, f.admitted ? 200 : 429, p.coord.in_flight(), seconds_at(f.sent.sent.at),
                        p.coord.rate().learnt() ? p.coord.rate().learnt()->rate : 0,
                        p.coord.rate().learnt() ? p.coord.rate().learnt()->burst : 0,
                        p.coord.rate().learnt() ? p.coord.rate().learnt()->cycle : 0);
+    }
+
+    /// How many requests that left later were let through before this one, which was refused meanwhile.
+    void note_age(const flight& f) {
+        const auto& body = f.sent.request.body;
+        const std::string row = body.substr(body.find(':') + 2, 12);
+        accepted_ += f.admitted ? 1 : 0;
+        const auto first = refused_.find(row);
+        if (!f.admitted) {
+            if (first == refused_.end()) refused_.emplace(row, accepted_);
+        } else if (first != refused_.end()) {
+            result_.overtaken = std::max(result_.overtaken, accepted_ - 1 - first->second);
+            refused_.erase(first);
+        }
     }
 
     void push(seconds when, event::kind what, std::size_t index) {
@@ -270,6 +308,10 @@ class world {
     std::priority_queue<event> events_;
     std::uint64_t next_flight_ = 0, next_event_ = 0;
     seconds now_ = 0;
+    bool finishing_ = false;
+    std::uint64_t accepted_ = 0;
+    std::unordered_map<std::string, std::uint64_t>
+        refused_;  ///< rows, and how many had been let through then
     run_result result_;
 };
 

@@ -49,6 +49,9 @@ struct tally {
 struct run_result {
     std::vector<tally> processes;
     std::vector<tally> by_second;  ///< all processes together
+    std::uint64_t rows = 0;        ///< that were begun
+    std::uint64_t lost = 0;        ///< of them, not applied a day later
+    std::uint64_t overtaken = 0;   ///< the most requests let through while one that had been refused was not
 
     [[nodiscard]] tally total(std::size_t from = 0, std::size_t to = ~std::size_t{0}) const;
 };
