@@ -13,8 +13,10 @@ constexpr double tolerated_delay = 0.1;  // seconds; queues shorter than this ar
 constexpr double usual_weight = 1.0 / 500;
 constexpr double recent_weight = 1.0 / 10;
 constexpr unsigned replies_of_a_peak = 64;
+constexpr unsigned replies_of_proof = 8;
 constexpr unsigned replies_of_doubt = 2000;
-constexpr auto first_probe = 5s;
+constexpr auto dear = 500ms;
+constexpr auto first_probe = 1s;
 constexpr auto longest_probe = 120s;
 
 }  // namespace
@@ -27,23 +29,28 @@ concurrency_window::concurrency_window(std::size_t ceiling, std::size_t remember
 
 std::size_t concurrency_window::size() const noexcept {
     auto most = static_cast<std::size_t>(size_);
-    if (cap_ > 0) most = std::min(most, cap_ + (probing_ ? 1 : 0));
+    if (cap_ > 0) most = std::min(most, cap_ + (probing_ ? step_ : 0));
     return std::max<std::size_t>(most, 1);
 }
 
 void concurrency_window::answered(std::size_t in_flight, instant sent, instant now) {
     if (doubts_ > 0) --doubts_;
-    peaks_[0] = std::max(peaks_[0], in_flight);
+    if (in_flight > peaks_[0].company) peaks_[0] = {in_flight, 0};
+    if (in_flight == peaks_[0].company) ++peaks_[0].replies;
     if (++in_this_peak_ == replies_of_a_peak) {
-        peaks_ = {0, peaks_[0]};
+        peaks_ = {peak{}, peaks_[0]};
         in_this_peak_ = 0;
         if (late_places_ > 0) --late_places_;
     }
     if (cap_ > 0) {
-        if (in_flight > cap_) cap_ = in_flight;  // the probe was let through
-        if (in_flight >= cap_ && now >= next_probe_) {
+        if (in_flight > cap_) {  // the probe was let through
+            cap_ = in_flight;
+            probing_ = false;
+            step_ *= 2;
+            probe_after_ = first_probe;
+            next_probe_ = now;
+        } else if (in_flight == cap_ && now >= next_probe_) {
             probing_ = true;
-            next_probe_ = now + probe_after_;
         }
     }
 
@@ -74,17 +81,22 @@ bool concurrency_window::refused(std::size_t in_flight, instant now, std::chrono
         doubts_ = replies_of_doubt;
         return false;
     }
-    const std::size_t most = cap_ > 0 ? cap_ : std::max(peaks_[0], peaks_[1]);
+    const peak& highest = peaks_[0].company > peaks_[1].company ? peaks_[0] : peaks_[1];
+    const std::size_t most = cap_ > 0 ? cap_ : highest.company;
     // A place may be given free a moment later than its reply is read: one such refusal proves nothing.
-    if (cap_ > 0 && in_flight == cap_ && ++late_places_ < 4) return true;
+    // One is enough where it is dear.
+    if (cap_ > 0 && in_flight == cap_ && cost < dear && ++late_places_ < 4) return true;
     if (most == 0 || in_flight <= most) {
         cap_ = 0;  // it was refused in less company than others had: that is not what is limited
         doubts_ = replies_of_doubt;
         return false;
     }
-    if (probing_) probe_after_ = std::min<std::chrono::nanoseconds>(probe_after_ * 2, longest_probe);
-    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, 60 * cost);
+    // Where replies take long, company grows faster than they come: that it is greater than ever says little.
+    if (cap_ == 0 && highest.replies < replies_of_proof) return false;
+    if (cap_ > 0) probe_after_ = std::min<std::chrono::nanoseconds>(probe_after_ * 4, longest_probe);
+    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, 4 * cost);
     probing_ = false;
+    step_ = 1;
     cap_ = most;
     next_probe_ = now + probe_after_;
     return true;

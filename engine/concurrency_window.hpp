@@ -45,11 +45,17 @@ class concurrency_window {
     double recent_ = 0;    ///< and over the last few
     std::uint64_t replies_ = 0;
 
-    bool probing_ = false;  ///< one more than the cap may be in flight
+    bool probing_ = false;  ///< more than the cap may be in flight,
+    std::size_t step_ = 1;  ///< by so many
     instant next_probe_{};
     std::chrono::nanoseconds probe_after_;
     std::size_t cap_;
-    std::array<std::size_t, 2> peaks_{};  ///< the most company of a request that was let through: now, before
+    /// The most company that requests had which were let through, and how many had it.
+    struct peak {
+        std::size_t company = 0;
+        unsigned replies = 0;
+    };
+    std::array<peak, 2> peaks_{};  ///< of the latest replies, and of those before
     unsigned in_this_peak_ = 0;
     unsigned late_places_ = 0;  ///< refusals at the cap itself, of late
     unsigned doubts_ = 0;       ///< replies until a refusal may be laid to the company again

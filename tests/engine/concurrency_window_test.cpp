@@ -62,12 +62,34 @@ TEST_CASE("window: a refusal in more company than ever is a limit on company, an
     CHECK(w.refused(9, now, 0ms));
     CHECK(w.limit() == 8);
     CHECK(w.size() == 8);
-    for (int i = 0; i < 4'000; ++i) w.answered(8, now, now + 10ms), now += 1ms;
+    for (int i = 0; i < 900; ++i) w.answered(8, now, now + 10ms), now += 1ms;
     CHECK(w.size() == 8);
-    for (int i = 0; i < 2'000; ++i) w.answered(8, now, now + 10ms), now += 1ms;
+    for (int i = 0; i < 200; ++i) w.answered(8, now, now + 10ms), now += 1ms;
     CHECK(w.size() == 9);
     CHECK(w.refused(9, now, 0ms));
     CHECK(w.size() == 8);
+    for (int i = 0; i < 3'500; ++i) w.answered(8, now, now + 10ms), now += 1ms;
+    CHECK(w.size() == 8);
+    for (int i = 0; i < 1'000; ++i) w.answered(8, now, now + 10ms), now += 1ms;
+    CHECK(w.size() == 9);
+}
+
+TEST_CASE("window: where more than the limit is let through, it is given up in growing steps") {
+    concurrency_window w(64);
+    instant now = start;
+    for (int i = 0; i < 500; ++i)
+        w.answered(1 + static_cast<std::size_t>(i % 8), now, now + 10ms), now += 1ms;
+    CHECK(w.refused(9, now, 0ms));
+    now += 2s;
+    for (int i = 0; i < 100 && w.size() < 64; ++i) w.answered(w.size(), now, now + 10ms), now += 10ms;
+    CHECK(w.size() == 64);
+}
+
+TEST_CASE("window: a refusal in more company than the few replies so far had says nothing") {
+    concurrency_window w(64);
+    instant now = start;
+    for (std::size_t i = 1; i < 8; ++i) w.answered(i, now, now + 10ms), now += 1ms;
+    CHECK_FALSE(w.refused(9, now, 0ms));
 }
 
 TEST_CASE("window: a refusal in company that was let through before is not laid to it") {
