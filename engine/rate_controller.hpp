@@ -13,23 +13,16 @@
 #pragma once
 
 #include "engine/learnt_limit.hpp"
+#include "engine/limit_estimate.hpp"
 #include "engine/limit_hint.hpp"
 #include "engine/outcome.hpp"
 #include "engine/retry_policy.hpp"
+#include "engine/window_estimate.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <optional>
-#include <vector>
 
 namespace muster {
-
-/// A request that left: its place in the order of all, and when.
-struct departure {
-    std::uint64_t number = 0;
-    instant at{};
-    double waited = 0;  ///< seconds that the controller had spent waiting for the limit by then
-};
 
 class rate_controller {
   public:
@@ -65,43 +58,31 @@ class rate_controller {
     [[nodiscard]] instant parked_until() const noexcept { return parked_until_; }
 
   private:
-    /// A refused request: at that moment nothing was left.
-    struct mark {
-        departure sent;
-        double admitted;  ///< of the requests sent before it; what is not answered yet counts as admitted
-        double rate;      ///< of the limit, as the time since the mark before it shows
-        double weight;    ///< the number of requests that this rests on
-    };
-
     [[nodiscard]] double pace(instant now) const noexcept;
-    void refine_burst();
-    void read_interval(mark& m, const mark& before) const;
-    [[nodiscard]] double fitting_rate(instant from, instant to, double lowest, double highest) const;
-    [[nodiscard]] double burst_for(double rate) const noexcept;
     [[nodiscard]] bool sharing(instant now) const noexcept;
-    void forget_marks(instant now);
-    void add_mark(const departure& d);
-    void estimate();
+    [[nodiscard]] double below_limit() const noexcept;
+    [[nodiscard]] double unpaced() const noexcept;
+    void forget_refusals(instant now);
+    [[nodiscard]] double most_likely_rate(const departure& refused, instant now) const noexcept;
     void wait_until(instant until, instant now);
-    void wait_in_silence(bool used_up, instant now, random_source& random);
+    void wait_in_silence(instant now, random_source& random);
     void recovered(instant now);
 
     options options_;
     bool limited_ = false;  ///< a refusal was met
-    learnt_limit limit_;
-    double uncertainty_ = 0;  ///< of the rate, relative
-    double weight_ = 0;       ///< requests that the rate rests on
-    double margin_ = 0.005;   ///< below the rate, where a refusal costs time
-    double cost_ = 0;         ///< seconds lost by a refusal, of late
-    double latency_ = 0;      ///< seconds, smoothed
-    double spread_ = 0;       ///< of the latency, mean deviation
+    limit_estimate limit_;
+    window_estimate window_;
+    double patience_ = 1;  ///< by how much longer than usual the limit is not tried
+    double accepted_before_episode_ = 0;
+    double margin_ = 0.005;  ///< below the rate, where a refusal costs time
+    double cost_ = 0;        ///< seconds lost by a refusal, of late
+    double latency_ = 0;     ///< seconds, smoothed
+    double spread_ = 0;      ///< of the latency, mean deviation
 
     std::uint64_t sent_ = 0;
-    std::deque<mark> marks_;           ///< in the order of departure
-    std::deque<departure> admitted_;   ///< the latest, in the order of departure
-    std::vector<double> first_burst_;  ///< seconds before the first refusal of all requests sent till then
     instant first_sent_{}, latest_{}, learnt_at_{};
     instant first_refused_{};
+    double accepted_ = 0;     ///< in all
     double let_through_ = 0;  ///< since the first refusal
 
     double base_ = 0;  ///< pace right after the last refusal or wait
@@ -116,13 +97,12 @@ class rate_controller {
     double free_accepted_ = 0;
 
     unsigned streak_ = 0;  ///< refusals in a row, each sent after the one before was known
-    unsigned refused_in_a_row_ = 0;
     double waited_ = 0;
     bool waiting_ = false;  ///< since a refusal that was answered by a wait, nothing was accepted yet
+    bool told_ = false;     ///< how long to wait, by the service
+    std::uint64_t sent_before_wait_ = 0;
     instant waiting_since_{};
-    instant epoch_{};  ///< first acceptance after the last wait
-    double epoch_accepted_ = 0;
-    unsigned walls_ = 0;  ///< in a row: waits of the length of a window
+    double closed_ = 0;  ///< seconds that the service is known to have let nothing through in that wait
 };
 
 }  // namespace muster

@@ -1,0 +1,237 @@
+#include "engine/limit_estimate.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace muster {
+namespace {
+
+constexpr double finest = 0.0025;
+constexpr double coarsest = 0.7;
+constexpr double slowest = 1.0 / 86'400;  // requests a second
+constexpr std::size_t most_marks = 64;
+constexpr std::size_t most_remembered = 4096;
+constexpr double enough_admitted = 2000;  // between two marks to know a rate well
+
+double seconds_of(std::chrono::nanoseconds d) {
+    return std::chrono::duration<double>(d).count();
+}
+
+}  // namespace
+
+limit_estimate::limit_estimate(const learnt_limit& remembered)
+    : rate_(std::clamp(remembered.rate, slowest, 1e6)),
+      burst_(std::clamp(remembered.burst, 1.0, 1e6)),
+      uncertainty_(0.2),
+      weight_(100),
+      met_(true) {}
+
+void limit_estimate::sent(const departure& d) {
+    admitted_.push_back(d);
+    if (admitted_.size() > most_remembered) admitted_.pop_front();
+}
+
+void limit_estimate::burst_at_most(double requests) {
+    if (burst_fitted_) burst_ = std::max(1.0, std::min(burst_, requests));
+}
+
+void limit_estimate::assume_rate(double rate) {
+    rate_ = std::max(rate, slowest);
+    uncertainty_ = coarsest;
+}
+
+void limit_estimate::refused(const departure& d, bool fresh, instant now, double jitter, double most_likely) {
+    add_mark(d, fresh, now);
+    if (met_) return fit_rate(jitter);
+    met_ = true;
+    for (const departure& sent : admitted_)
+        if (sent.at < d.at && sent.waited == d.waited) first_burst_.push_back(seconds_of(d.at - sent.at));
+    const bool all_remembered = first_burst_.size() < most_remembered - 1;
+    burst_ = std::max(1.0, static_cast<double>(all_remembered ? first_burst_.size() : d.number));
+    assume_rate(most_likely);
+}
+
+// Requests overtake each other on their way, so the refusals of one overrun are taken together.
+void limit_estimate::add_mark(const departure& d, bool fresh, instant now) {
+    const auto known = std::ranges::lower_bound(admitted_, d.number, {}, &departure::number);
+    if (known != admitted_.end() && known->number == d.number) admitted_.erase(known);
+    const auto number = static_cast<double>(d.number);
+    new_stretch_ = false;
+    if (marks_.empty()) {
+        marks_.push_back({d, d, now, number, number});
+        next_in_line_ = false;
+        return;
+    }
+    mark& latest = marks_.back();
+    const bool later = d.number > latest.last.number;
+    const double since =
+        later ? static_cast<double>(d.number - latest.last.number - 1) : 0;  // admitted in between
+    next_in_line_ = later && since < 1;
+    if (fresh && since >= 1) {
+        marks_.push_back({d, d, now, latest.before_last + since, latest.before_last + since});
+        if (marks_.size() > most_marks) marks_.pop_front();
+        new_stretch_ = true;
+    } else if (later) {
+        latest.last = d;
+        latest.before_last += since;
+    } else if (d.number > latest.first.number) {
+        latest.before_last -= 1;
+    } else {
+        const auto between = static_cast<double>(latest.first.number - d.number - 1);
+        latest.first = d;
+        latest.before_first -= between + 1;
+        latest.before_last -= 1;
+    }
+    read_stretch(marks_.size() - 1);
+}
+
+double limit_estimate::admitted_before(std::size_t i) const noexcept {
+    return marks_[i].before_first - marks_[i - 1].before_last;
+}
+
+void limit_estimate::read_stretch(std::size_t i) {
+    if (i == 0) return;
+    mark& m = marks_[i];
+    const departure& from = marks_[i - 1].last;
+    const double admitted = admitted_before(i);
+    const double time = std::max(seconds_of(m.first.at - from.at), 1e-6);
+    const double plain = admitted / time;
+    m.rate = plain;
+    m.weight = admitted;
+    const bool remembered = !admitted_.empty() && admitted_.front().at <= from.at;
+    const double waited = std::min(m.first.waited - from.waited, time);
+    const bool uneven = waited > 0 || weight_ < 8;
+    if (!uneven || admitted < 2 || !remembered) return;
+    const double active = std::max(time - waited, 1e-3);
+    m.rate = fitting_rate(marks_[i - 1], m.first.at, plain, 1.5 * admitted / active);
+    m.weight = std::max(1.0, admitted - burst_for(m.rate));
+}
+
+// Between the least rate that explains what was let through and the greatest that explains the refusal.
+double limit_estimate::fitting_rate(const mark& from, instant to, double lowest, double highest) const {
+    const auto first = std::ranges::lower_bound(admitted_, from.last.at, {}, &departure::at);
+    // What would be left just before the refusal; less than -1 where something was let through for which
+    // nothing was. What was under way with a refused request may have overtaken it.
+    const auto left = [&](double rate) {
+        const double burst = burst_for(rate);
+        double level = 0;
+        instant at = from.last.at;
+        for (auto i = first; i != admitted_.end() && i->at < to; ++i) {
+            level = std::min(burst, level + rate * seconds_of(i->at - at)) - 1;
+            if (i->at < from.known) level = std::max(level, 0.0);
+            if (level < -1) return level;
+            at = i->at;
+        }
+        return std::min(burst, level + rate * seconds_of(to - at));
+    };
+    const auto greatest_below = [&](double low, double high, double bound) {
+        for (int i = 0; i < 8; ++i) {
+            const double middle = std::sqrt(low * high);
+            (left(middle) < bound ? low : high) = middle;
+        }
+        return low;
+    };
+    double low = lowest;
+    if (burst_fitted_) {
+        if (left(low) < -1) low = greatest_below(low, highest, -1);
+    } else {
+        // A burst that depends on the rate makes what is left rise and fall with it: so step by step.
+        constexpr int steps = 32;
+        const double step = std::pow(std::max(highest / lowest, 1.0), 1.0 / steps);
+        for (int i = 0; i < steps && left(low) < -1; ++i) low *= step;
+    }
+    const double high = left(highest) < 1.5 ? highest : greatest_below(low, highest, 1.5);
+    return low * std::cbrt(std::max(high / low, 1.0));  // too low costs a little time, too high a refusal
+}
+
+// The first refusal ended a time that began with a full bucket.
+double limit_estimate::first_burst(double rate) const noexcept {
+    double burst = 1;
+    for (std::size_t i = 0; i < first_burst_.size(); ++i)
+        burst = std::max(burst, static_cast<double>(first_burst_.size() - i) - rate * first_burst_[i]);
+    return burst;
+}
+
+double limit_estimate::burst_for(double rate) const noexcept {
+    return burst_fitted_ || first_burst_.empty() ? burst_ : first_burst(rate);
+}
+
+// A small rate with a large burst and a large rate with a small one explain one stretch equally well, but not
+// several of different lengths.
+void limit_estimate::fit_burst() {
+    constexpr std::size_t most_stretches = 6;
+    std::vector<std::size_t> stretches;
+    double most = burst_;
+    bool waited = false;
+    for (std::size_t i = marks_.size(); i-- > 1 && stretches.size() < most_stretches;) {
+        if (admitted_before(i) < 4) continue;
+        stretches.push_back(i);
+        waited = waited || marks_[i].first.waited > marks_[i - 1].last.waited;
+        most = std::max(most, admitted_before(i));
+    }
+    if (stretches.size() < 2 || !waited) return;
+    burst_fitted_ = true;
+    struct fit {
+        double burst, misfit, log_rate;
+    };
+    const auto with = [&](double burst) {
+        burst_ = burst;
+        double all = 0, sum = 0, squares = 0;
+        for (const std::size_t i : stretches) {
+            read_stretch(i);
+            const double rate = std::log(marks_[i].rate);
+            const double weight = std::min(admitted_before(i), 100.0);
+            all += weight;
+            sum += weight * rate;
+            squares += weight * rate * rate;
+        }
+        const double mean = sum / all;
+        const double first = first_burst_.empty() ? 0 : std::log(first_burst(std::exp(mean)) / burst);
+        return fit{burst, std::max(squares / all - mean * mean, 0.0) + 0.02 * first * first, mean};
+    };
+    std::vector<fit> fits;
+    for (double burst = 1; burst <= most; burst *= 1.2) fits.push_back(with(burst));
+    const double least = std::ranges::min(fits, {}, &fit::misfit).misfit;
+    std::erase_if(fits, [&](const fit& f) { return f.misfit > 1.3 * least + 0.002; });
+    // Of those that are as good as each other, the one in the middle.
+    fit_doubt_ = std::abs(fits.front().log_rate - fits.back().log_rate) / 2;
+    with(std::sqrt(fits.front().burst * fits.back().burst));
+}
+
+// From the newest mark back, as far as what is seen agrees: older marks make it exact, a change makes them
+// wrong.
+void limit_estimate::fit_rate(double jitter) {
+    if (new_stretch_ && marks_.back().first.waited > marks_[marks_.size() - 2].last.waited) fit_burst();
+    const double before = rate_;
+    double rate = 0, admitted = 0, time = 0, doubt = 1;
+    for (std::size_t i = marks_.size(); i-- > 1;) {
+        const mark& m = marks_[i];
+        if (m.weight <= 0 || m.rate <= 0) {
+            time += admitted > 0 ? seconds_of(m.first.at - marks_[i - 1].last.at) : 0;
+            continue;
+        }
+        const double all = admitted + m.weight;
+        const double all_time = time + m.weight / m.rate;
+        if (doubt < 0.3 && std::abs(std::log(all / all_time / rate)) > 2 * doubt + 0.01) break;
+        admitted = all;
+        time = all_time;
+        rate = all / all_time;
+        doubt = 1 / admitted + (jitter + 0.002) / time;
+        if (admitted >= enough_admitted) break;
+    }
+    if (admitted < 1 || doubt > 0.9) return;
+    if (marks_.back().first.waited > marks_.front().first.waited) {
+        if (!burst_fitted_) fit_doubt_ = (burst_for(rate / 1.5) - burst_for(rate * 1.5)) / 2 / admitted;
+        doubt += fit_doubt_;
+    }
+    rate_ = std::max(rate, slowest);
+    const bool well_known = weight_ >= 20;
+    weight_ = admitted;
+    burst_ = burst_for(rate_);
+    const double moved = std::abs(std::log(rate_ / before));
+    const bool changed = well_known && moved > 2 * uncertainty_;
+    if (changed) first_burst_.clear();
+    uncertainty_ = std::clamp(std::max(changed ? 1.5 * moved : 0, 1.5 * doubt), finest, coarsest);
+}
+
+}  // namespace muster

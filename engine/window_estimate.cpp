@@ -1,0 +1,62 @@
+#include "engine/window_estimate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace muster {
+namespace {
+
+// People set limits per second, minute, hour.
+constexpr std::array<double, 15> likely_windows{1,   5,    10,   30,   60,     120,    300,   600,
+                                                900, 1800, 3600, 7200, 14'400, 43'200, 86'400};
+
+double seconds_of(std::chrono::nanoseconds d) {
+    return std::chrono::duration<double>(d).count();
+}
+
+}  // namespace
+
+window_estimate::window_estimate(const learnt_limit& remembered)
+    : cycle_(std::clamp(remembered.cycle, 0.0, 86'400.0)),
+      count_(std::clamp(remembered.burst, 1.0, 1e6)),
+      regular_(cycle_ > 0) {}
+
+void window_estimate::begin(instant now) noexcept {
+    since_ = now;
+    accepted_ = 0;
+}
+
+void window_estimate::opened(instant now, double waited, bool known) {
+    if (known) {
+        const double cycle = seconds_of(now - since_);
+        regular_ = std::abs(cycle / cycle_ - 1) < 0.1 && std::abs(accepted_ / count_ - 1) < 0.1;
+        cycle_ = cycle;
+        count_ = accepted_;
+        closed_ = waited;
+    }
+    since_ = now;
+    accepted_ = 1;
+}
+
+void window_estimate::still_closed(instant at) noexcept {
+    too_short_ = std::max(too_short_, seconds_of(at - since_));
+}
+
+// A bucket whose service tells whole seconds looks like a window of one.
+bool window_estimate::is_window() const noexcept {
+    constexpr double shortest = 4;
+    return cycle_ > shortest && (regular_ || closed_ > std::max(shortest, 0.5 * cycle_));
+}
+
+// A cycle that was found late may be shorter.
+double window_estimate::until_opening(instant now) const noexcept {
+    const double so_far = seconds_of(now - since_);
+    for (const double w : likely_windows) {
+        if (cycle_ > so_far * 1.01 && w > 0.97 * cycle_) return cycle_ - so_far;
+        if (w > so_far * 1.02 && w > too_short_) return w - so_far;
+    }
+    return so_far;
+}
+
+}  // namespace muster

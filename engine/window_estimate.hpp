@@ -1,0 +1,47 @@
+// How a limit opens and closes: a window lets its count through and then nothing until it ends. What is known
+// of it is when it opened again after being closed; people set round lengths, so those are tried first.
+#pragma once
+
+#include "engine/learnt_limit.hpp"
+#include "engine/outcome.hpp"
+
+namespace muster {
+
+class window_estimate {
+  public:
+    window_estimate() = default;
+    explicit window_estimate(const learnt_limit& remembered);
+
+    /// The first acceptance after a wait of `waited` seconds; `known`: what was let through before it and the
+    /// time since the opening before say something of the limit.
+    void opened(instant now, double waited, bool known);
+    /// The run begins, or is begun anew at this moment after a wait that says nothing of windows.
+    void begin(instant now) noexcept;
+    void accepted() noexcept { ++accepted_; }
+    /// A request that left at this moment was refused, while it was being waited for the opening.
+    void still_closed(instant at) noexcept;
+
+    /// It behaves like a window, not like a bucket.
+    [[nodiscard]] bool is_window() const noexcept;
+    /// Seconds from one opening to the next; 0: none was met.
+    [[nodiscard]] double cycle() const noexcept { return cycle_; }
+    /// Requests let through in that time.
+    [[nodiscard]] double count() const noexcept { return count_; }
+    /// Requests let through since it opened.
+    [[nodiscard]] double let_through() const noexcept { return accepted_; }
+    [[nodiscard]] bool used_up() const noexcept { return is_window() && accepted_ > 0.95 * count_; }
+    [[nodiscard]] instant opened_at() const noexcept { return since_; }
+    /// How long to wait for the next opening, in seconds from now.
+    [[nodiscard]] double until_opening(instant now) const noexcept;
+
+  private:
+    double cycle_ = 0;
+    double count_ = 0;
+    double closed_ = 0;     ///< seconds that the last wait took
+    double too_short_ = 0;  ///< seconds after an opening at which it was closed still
+    bool regular_ = false;  ///< the last two cycles were alike
+    instant since_{};
+    double accepted_ = 0;
+};
+
+}  // namespace muster

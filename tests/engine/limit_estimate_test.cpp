@@ -1,0 +1,152 @@
+#include "engine/limit_estimate.hpp"
+
+#include "engine/window_estimate.hpp"
+#include "tests/sim/limiter_models.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+instant at(double seconds) {
+    return instant{1h} + std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+}
+
+/// Sends at a steady pace and, after each refusal, nothing for a while; so many refusals in all. A refusal is
+/// known `flight` seconds after the request left; meanwhile more leave.
+class paced_user {
+  public:
+    explicit paced_user(std::uint64_t seed = 1) : random_(seed) {}
+
+    void work(sim::limiter& limit, double pace, double wait, int refusals, double flight = 0,
+              double jitter = 0) {
+        std::uniform_real_distribution<double> late(0, jitter);
+        while (refusals > 0) {
+            // The requests of one run up to the refusal, in the order in which the limit sees them.
+            struct request {
+                departure d;
+                double arrival;
+            };
+            std::vector<request> sent;
+            double known_at = 1e18;
+            bool fresh = true;
+            std::size_t seen = 0;
+            while (now_ < known_at) {
+                const departure d{number_++, at(now_), waited_};
+                estimate.sent(d);
+                sent.push_back({d, now_ + late(random_)});
+                now_ += 1 / pace;
+                std::ranges::sort(sent.begin() + static_cast<std::ptrdiff_t>(seen), sent.end(), {},
+                                  &request::arrival);
+                for (; seen < sent.size() && sent[seen].arrival + jitter <= now_; ++seen) {
+                    if (limit.admit(sent[seen].arrival)) continue;
+                    if (fresh) known_at = now_ + flight;
+                    estimate.refused(sent[seen].d, fresh, at(known_at), jitter, pace);
+                    fresh = false;
+                }
+            }
+            for (; seen < sent.size(); ++seen)
+                if (!limit.admit(sent[seen].arrival))
+                    estimate.refused(sent[seen].d, false, at(known_at), jitter, pace);
+            --refusals;
+            now_ += wait;
+            waited_ += wait;
+        }
+    }
+
+    limit_estimate estimate;
+
+  private:
+    std::mt19937_64 random_;
+    double now_ = 0, waited_ = 0;
+    std::uint64_t number_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("estimate: rate and burst of a bucket, from stretches of different paces with waits in between") {
+    for (const double burst : {5.0, 10.0, 40.0})
+        for (const double rate : {20.0, 50.0, 300.0}) {
+            CAPTURE(burst);
+            CAPTURE(rate);
+            sim::token_bucket limit(rate, burst);
+            paced_user user;
+            for (const double faster : {3.0, 2.0, 1.5, 1.25}) user.work(limit, faster * rate, 1, 1);
+            CHECK(user.estimate.rate() > 0.93 * rate);
+            CHECK(user.estimate.rate() < 1.07 * rate);
+            CHECK(user.estimate.burst() > 0.6 * burst);
+            CHECK(user.estimate.burst() < 1.6 * burst);
+            CHECK(std::abs(std::log(user.estimate.rate() / rate)) < 2 * user.estimate.uncertainty());
+        }
+}
+
+TEST_CASE("estimate: requests that overtake each other and refusals that are known late") {
+    for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+        CAPTURE(seed);
+        sim::token_bucket limit(50, 10);
+        paced_user user(seed);
+        for (const double pace : {100.0, 80.0, 65.0, 60.0}) user.work(limit, pace, 1, 1, 0.1, 0.02);
+        CHECK(user.estimate.rate() > 42);
+        CHECK(user.estimate.rate() < 58);
+    }
+}
+
+TEST_CASE("estimate: without waits the rate is exact whatever the burst") {
+    sim::token_bucket limit(100, 20);
+    paced_user user;
+    user.work(limit, 101, 0, 40);
+    CHECK(user.estimate.rate() > 99);
+    CHECK(user.estimate.rate() < 101);
+    CHECK(user.estimate.uncertainty() < 0.01);
+}
+
+TEST_CASE("estimate: a limit that changed is seen at the next refusals") {
+    sim::token_bucket limit(100, 20);
+    paced_user user;
+    user.work(limit, 105, 0, 20);
+    limit.set_rate(1e9, 30);
+    sim::token_bucket other(30, 20);
+    user.work(other, 40, 0, 4);
+    CHECK(user.estimate.rate() > 28);
+    CHECK(user.estimate.rate() < 32);
+}
+
+TEST_CASE("estimate: the window's end is waited for once its length is known") {
+    window_estimate w;
+    w.begin(at(0));
+    for (int i = 0; i < 100; ++i) w.accepted();
+    CHECK_FALSE(w.is_window());
+    w.opened(at(60), 59, true);
+    CHECK(w.is_window());
+    CHECK(w.cycle() == doctest::Approx(60));
+    for (int i = 0; i < 99; ++i) w.accepted();
+    CHECK(w.used_up());
+    w.still_closed(at(91));
+    CHECK(w.until_opening(at(91)) == doctest::Approx(29));
+}
+
+TEST_CASE("estimate: a window that was found too long is tried at the round lengths below") {
+    window_estimate w;
+    w.begin(at(0));
+    for (int i = 0; i < 100; ++i) w.accepted();
+    w.still_closed(at(30.5));
+    w.opened(at(111), 110, true);
+    CHECK(w.until_opening(at(112)) == doctest::Approx(59));
+    w.still_closed(at(111 + 60));
+    CHECK(w.until_opening(at(111 + 60.1)) == doctest::Approx(50.9));
+}
+
+TEST_CASE("estimate: a bucket whose service tells a whole second is no window") {
+    window_estimate w;
+    w.begin(at(0));
+    for (double now = 0; now < 20; now += 1.1) {
+        for (int i = 0; i < 10; ++i) w.accepted();
+        w.opened(at(now + 1.1), 1.05, true);
+        CHECK_FALSE(w.is_window());
+    }
+}
