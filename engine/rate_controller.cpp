@@ -290,7 +290,7 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
         wait = std::clamp(so_far, wall_after, 8.0);
     } else {
         wait = window_.until_opening(now);
-        if (!window_.is_window()) wait = std::min(wait, std::max(5.0, so_far));
+        if (!window_.is_window()) wait = std::min(wait, std::max(6.5, 1.3 * so_far));
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
     wait_until(now + span_of(wait + std::min(margin, wait)), now);

@@ -49,14 +49,22 @@ bool window_estimate::is_window() const noexcept {
     return cycle_ > shortest && (regular_ || closed_ > std::max(shortest, 0.5 * cycle_));
 }
 
-// A cycle that was found late may be shorter.
+// A cycle that was found late may be shorter. At first a little more than the round length is waited for:
+// counters that fade from one window into the next open late.
 double window_estimate::until_opening(instant now) const noexcept {
+    constexpr double fading = 1.06;
     const double so_far = seconds_of(now - since_);
+    const bool known = cycle_ > so_far * 1.01;
+    bool round = false;
     for (const double w : likely_windows) {
-        if (cycle_ > so_far * 1.01 && w > 0.97 * cycle_) return cycle_ - so_far;
-        if (w > so_far * 1.02 && w > too_short_) return w - so_far;
+        round = round || (cycle_ > 0.97 * w && cycle_ < 1.08 * w);
+        if (known && w > 0.97 * cycle_) break;
+        const double due = known || w < 10 ? w : fading * w;
+        if (due > so_far * 1.02 && w > too_short_) return due - so_far;
     }
-    return so_far;
+    if (!known) return so_far;
+    const double between = (too_short_ + cycle_) / 2;
+    return (round || between > 0.95 * cycle_ || between < so_far * 1.02 ? cycle_ : between) - so_far;
 }
 
 }  // namespace muster

@@ -138,7 +138,9 @@ TEST_CASE("estimate: a window that was found too long is tried at the round leng
     w.opened(at(111), 110, true);
     CHECK(w.until_opening(at(112)) == doctest::Approx(59));
     w.still_closed(at(111 + 60));
-    CHECK(w.until_opening(at(111 + 60.1)) == doctest::Approx(50.9));
+    CHECK(w.until_opening(at(111 + 60.1)) == doctest::Approx((60 + 111) / 2.0 - 60.1));
+    w.still_closed(at(111 + 107));
+    CHECK(w.until_opening(at(111 + 107.1)) == doctest::Approx(3.9));
 }
 
 TEST_CASE("estimate: a bucket whose service tells a whole second is no window") {

@@ -106,35 +106,35 @@ class fixed_window final : public limiter {
 };
 
 /// This window's count and the last one's in proportion (HAProxy's http_req_rate, Cloudflare). As HAProxy
-/// does, what is refused counts too.
+/// does, what is refused counts too, and the first window begins with the first request.
 class sliding_counter final : public limiter {
   public:
-    sliding_counter(double count, seconds length, seconds phase)
-        : count_(count), length_(length), phase_(phase) {}
+    sliding_counter(double count, seconds length) : count_(count), length_(length) {}
     bool admit(seconds now) override {
         turn(now);
         current_ += 1;
         return estimate(now) <= count_;
     }
     [[nodiscard]] seconds wait(seconds now) const override {
-        return std::max(0.0, (window_ + 1) * length_ - phase_ - now);
+        return std::max(0.0, start_ + (window_ + 1) * length_ - now);
     }
     [[nodiscard]] double allowance(seconds end) const override { return count_ * end / length_; }
 
   private:
     void turn(seconds now) {
-        const double window = std::floor((now + phase_) / length_);
+        if (window_ < 0) start_ = now;
+        const double window = std::floor((now - start_) / length_);
         if (window == window_) return;
         last_ = window == window_ + 1 ? current_ : 0;
         current_ = 0;
         window_ = window;
     }
     [[nodiscard]] double estimate(seconds now) const {
-        const double into = (now + phase_) / length_ - window_;
+        const double into = (now - start_) / length_ - window_;
         return current_ + last_ * (1 - into);
     }
     double count_;
-    seconds length_, phase_;
+    seconds length_, start_ = 0;
     double window_ = -1, current_ = 0, last_ = 0;
 };
 
