@@ -28,9 +28,10 @@ struct report_options {
 
 result<report_request> request_of(const report_options& options) {
     report_request request{.journal = options.journal, .as_job = options.as_job};
-    request.kind = options.format == "csv"     ? report_kind::csv
-                   : options.format == "jsonl" ? report_kind::jsonl
-                                               : report_kind::text;
+    request.kind = options.format == "csv"           ? report_kind::csv
+                   : options.format == "jsonl"       ? report_kind::jsonl
+                   : options.format == "spreadsheet" ? report_kind::spreadsheet
+                                                     : report_kind::text;
     for (std::string_view left = options.only; !left.empty();) {
         const auto comma = left.find(',');
         const auto word = left.substr(0, comma);
@@ -120,9 +121,11 @@ void add_report(command_line& line) {
         "Outcomes: applied, already, rejected, blocked, exhausted, inDoubt, invalid, pending.\n"
         "CSV and JSONL give the job's own columns first, then line, outcome, httpStatus, attempts, time, "
         "state,\n"
-        "changedAt, changedBy, credential and message.");
+        "changedAt, changedBy, credential and message. 'spreadsheet' is CSV with an apostrophe before what\n"
+        "a spreadsheet would take for a formula.");
     flags.argument("JOURNAL", options->journal, "The journal of the run");
-    flags.value("--format", options->format, "FORMAT", "text, csv or jsonl (text)", {"text", "csv", "jsonl"});
+    flags.value("--format", options->format, "FORMAT", "text, csv, jsonl or spreadsheet (text)",
+                {"text", "csv", "jsonl", "spreadsheet"});
     flags.value("--only", options->only, "OUTCOME,...", "Only rows with these outcomes");
     flags.toggle("--as-job", options->as_job, "Write the rows as a job file that can be run again");
     flags.value("-o,--output-file", options->output, "FILE", "Write here instead of standard output");

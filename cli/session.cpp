@@ -10,6 +10,7 @@
 
 #include <csignal>
 #include <random>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace muster {
@@ -79,6 +80,9 @@ pipeline_options options_of(const run_settings& s, const std::optional<learnt_li
 result<service_access> open_service(const run_settings& settings, const std::string& proxy, console& out) {
     if (settings.credentials.empty())
         return error(errc::bad_credentials, "no key file: say --credentials FILE, or set MUSTER_CREDENTIALS");
+    // From here on the key is in memory: a crash is to leave no copy of it on disk.
+    const struct ::rlimit no_core {};
+    ::setrlimit(RLIMIT_CORE, &no_core);
     auto key = read_credentials(settings.credentials);
     if (!key) return key.error();
     if (!key->warning.empty()) out.log(console::level::warning, "key-file", key->warning);

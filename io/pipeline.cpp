@@ -263,10 +263,8 @@ struct pipeline::impl {
             pump();
             co_return;
         }
-        // Copied: the source may sign another one for somebody else while this exchange is under way.
-        const std::string text = (*bearer)->text;
-        w.todo->generation = (*bearer)->generation;
-        auto outcome = co_await w.client.exchange(w.todo->request, text);
+        w.todo->generation = (*bearer)->generation();
+        auto outcome = co_await w.client.exchange(w.todo->request, (*bearer)->text());
         if (ended) co_return;
         const order o = std::move(*w.todo);
         w.todo.reset();

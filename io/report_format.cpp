@@ -68,16 +68,26 @@ void append_members(std::string& out, const record& from) {
     }
 }
 
+// Spreadsheets take a cell for a formula by its first character; the wide forms count in some of them.
+bool looks_like_formula(std::string_view text) {
+    if (text.empty()) return false;
+    if (std::string_view("=+-@\t\r\n|%").find(text.front()) != std::string_view::npos) return true;
+    constexpr std::array<std::string_view, 4> wide{"\uFF1D", "\uFF0B", "\uFF0D", "\uFF20"};
+    return std::ranges::any_of(wide, [&](std::string_view w) { return text.starts_with(w); });
+}
+
 class csv_format final : public report_format {
   public:
-    csv_format(std::vector<std::string> columns, bool as_job)
-        : columns_(std::move(columns)), as_job_(as_job) {}
+    csv_format(std::vector<std::string> columns, report_kind kind)
+        : columns_(std::move(columns)),
+          as_job_(kind == report_kind::job_csv),
+          for_spreadsheet_(kind == report_kind::spreadsheet) {}
 
     void begin(std::string& out) override {
         std::vector<std::string_view> names(columns_.begin(), columns_.end());
         const auto ours = result_names(columns_);
         if (!as_job_) names.insert(names.end(), ours.begin(), ours.end());
-        append_csv_record(out, names);
+        append(out, names);
     }
 
     void row(std::string& out, const report_row& r) override {
@@ -94,12 +104,22 @@ class csv_format final : public report_format {
               std::string_view(o.details.changed_at), std::string_view(o.details.changed_by),
               std::string_view(o.details.token_serial), std::string_view(o.message)})
             fields_.push_back(value);
-        append_csv_record(out, fields_);
+        append(out, fields_);
     }
 
   private:
+    void append(std::string& out, std::vector<std::string_view>& fields) {
+        if (for_spreadsheet_) {
+            harmless_.resize(fields.size());
+            for (std::size_t i = 0; i < fields.size(); ++i)
+                if (looks_like_formula(fields[i])) fields[i] = harmless_[i] = fmt::format("'{}", fields[i]);
+        }
+        append_csv_record(out, fields);
+    }
+
     std::vector<std::string> columns_;
-    bool as_job_;
+    bool as_job_, for_spreadsheet_;
+    std::vector<std::string> harmless_;
     std::vector<std::string_view> fields_;
 };
 
@@ -178,8 +198,9 @@ class text_format final : public report_format {
 std::unique_ptr<report_format> make_report_format(report_kind kind, std::vector<std::string> columns) {
     switch (kind) {
         case report_kind::text: return std::make_unique<text_format>();
-        case report_kind::csv: return std::make_unique<csv_format>(std::move(columns), false);
-        case report_kind::job_csv: return std::make_unique<csv_format>(std::move(columns), true);
+        case report_kind::csv:
+        case report_kind::spreadsheet:
+        case report_kind::job_csv: return std::make_unique<csv_format>(std::move(columns), kind);
         case report_kind::jsonl: return std::make_unique<jsonl_format>(columns, false);
         case report_kind::job_jsonl: return std::make_unique<jsonl_format>(columns, true);
     }

@@ -1,5 +1,5 @@
-// How one row of a report is written: as text for people, CSV or JSONL for programs, or as the row of a job
-// file that can be run again. Pure formatting, appended to a buffer.
+// How one row of a report is written: as text for people, CSV or JSONL for programs, CSV for a spreadsheet,
+// or as the row of a job file that can be run again. Pure formatting, appended to a buffer.
 #pragma once
 
 #include "engine/job.hpp"
@@ -12,7 +12,10 @@
 
 namespace muster {
 
-enum class report_kind : std::uint8_t { text, csv, jsonl, job_csv, job_jsonl };
+/// `spreadsheet` is CSV in which no cell is taken for a formula: a text that would be one (from the job file
+/// or the service) gets an apostrophe before it. So it is not to be run again; the other kinds hold what was
+/// there.
+enum class report_kind : std::uint8_t { text, csv, jsonl, spreadsheet, job_csv, job_jsonl };
 
 /// One row: what the job file says and what became of it.
 struct report_row {

@@ -22,6 +22,9 @@ namespace muster {
 namespace {
 
 constexpr std::array<unsigned char, 9> only_http_1_1{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+// For TLS 1.2 (RFC 9325, section 4.2): what is recorded today cannot be read with a key that leaks later. TLS
+// 1.3 has nothing else.
+constexpr const char* forward_secret = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL";
 
 /// URLs are checked where they are read; this is the last line against a value that would split a header.
 result<void> check_settings(const https_settings& settings) {
@@ -53,8 +56,10 @@ tls_context::tls_context(https_settings settings)
     : settings_(std::move(settings)), context_(SSL_CTX_new(TLS_client_method())) {
     SSL_CTX* ctx = context_.get();
     if (ctx == nullptr || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set_cipher_list(ctx, forward_secret) != 1 ||
         SSL_CTX_set_alpn_protos(ctx, only_http_1_1.data(), only_http_1_1.size()) != 0)
         throw std::runtime_error("OpenSSL cannot be set up for TLS 1.2 and newer");
+    SSL_CTX_set_security_level(ctx, 2);  // no keys under 2048 bits (RSA), no SHA-1 signatures
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_read_ahead(ctx, 1);  // a record in one read instead of two

@@ -6,6 +6,8 @@
 
 #include "io/jwt.hpp"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -18,19 +20,26 @@ constexpr std::chrono::seconds shortest_life{5};
 
 }  // namespace
 
+bearer_token::bearer_token(std::string text, std::uint64_t generation)
+    : text_(std::move(text)), generation_(generation) {}
+
+bearer_token::~bearer_token() {
+    OPENSSL_cleanse(text_.data(), text_.size());
+}
+
 token_source::token_source(credentials from, std::chrono::seconds lifetime)
     : credentials_(std::move(from)), lifetime_(std::clamp(lifetime, shortest_life, longest_life)) {}
 
-result<const bearer_token*> token_source::current(std::chrono::system_clock::time_point now) {
+result<std::shared_ptr<const bearer_token>> token_source::current(std::chrono::system_clock::time_point now) {
     if (stale_ || now < issued_ || now - issued_ >= lifetime_ * 4 / 5) {
         const result<void> signing = sign(now);
         if (!signing) return signing.error();
     }
-    return &token_;
+    return token_;
 }
 
 void token_source::refused(std::uint64_t generation) {
-    if (generation == token_.generation) stale_ = true;
+    if (token_ && generation == token_->generation()) stale_ = true;
 }
 
 result<void> token_source::sign(std::chrono::system_clock::time_point now) {
@@ -38,8 +47,8 @@ result<void> token_source::sign(std::chrono::system_clock::time_point now) {
     const jwt_claims claims{credentials_.access_id, credentials_.api_url, issued_at, issued_at + lifetime_};
     result<std::string> text = sign_jwt(*credentials_.key, claims);
     if (!text) return text.error();
-    token_.text = std::move(*text);
-    ++token_.generation;
+    const std::uint64_t generation = token_ ? token_->generation() + 1 : 1;
+    token_ = std::make_shared<const bearer_token>(std::move(*text), generation);
     issued_ = issued_at;
     stale_ = false;
     return {};

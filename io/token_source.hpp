@@ -7,13 +7,26 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 
 namespace muster {
 
-struct bearer_token {
-    std::string text;              ///< a secret
-    std::uint64_t generation = 0;  ///< counts up with every new token
+/// Wiped from memory when the last request that uses it is done.
+class bearer_token {
+  public:
+    bearer_token(std::string text, std::uint64_t generation);
+    ~bearer_token();
+    bearer_token(const bearer_token&) = delete;
+    bearer_token& operator=(const bearer_token&) = delete;
+
+    [[nodiscard]] std::string_view text() const noexcept { return text_; }  ///< a secret
+    [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+
+  private:
+    std::string text_;
+    std::uint64_t generation_;  ///< counts up with every new token
 };
 
 class token_source {
@@ -21,8 +34,9 @@ class token_source {
     explicit token_source(credentials from, std::chrono::seconds lifetime = std::chrono::minutes(30));
 
     /// The token to use at `now`; signs a new one when the last has used up 4/5 of its life, or when the
-    /// clock went backwards to before it was issued. The reference is valid until the next call.
-    [[nodiscard]] result<const bearer_token*> current(std::chrono::system_clock::time_point now);
+    /// clock went backwards to before it was issued.
+    [[nodiscard]] result<std::shared_ptr<const bearer_token>> current(
+        std::chrono::system_clock::time_point now);
 
     /// Makes current() sign afresh if the newest token is still the one of `generation`.
     void refused(std::uint64_t generation);
@@ -32,7 +46,7 @@ class token_source {
 
     credentials credentials_;
     std::chrono::seconds lifetime_;
-    bearer_token token_;
+    std::shared_ptr<const bearer_token> token_;  ///< the newest; none at first
     std::chrono::system_clock::time_point issued_{};
     bool stale_ = true;
 };

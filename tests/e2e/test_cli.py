@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import pathlib
 import re
 import subprocess
 import unittest
@@ -425,6 +426,19 @@ class Secrets(E2E):
         self.keep(self.exits(4, muster("resume", self.journal_of(job))))
         for text in [*self.texts, self.journal_of(job).read_bytes()]:
             self.assertNotIn(b"hunter2secret", text)
+
+    def test_what_the_system_shows_of_a_running_process(self):
+        rows = onboarding(self.tenant, tokens=30, devices=0)
+        job = self.job(rows)
+        with self.tenant.serve("--fault", "latency:50ms") as server:
+            run = self.start_job(job, server, "--concurrency", "2")
+            wait_until(lambda: self.tenant.handled() > 2, "requests")
+            process = pathlib.Path("/proc") / str(run.pid)
+            self.texts += [(process / name).read_bytes() for name in ("cmdline", "environ", "comm")]
+            limits = (process / "limits").read_text()
+            self.keep(run.wait())
+        self.tells_nothing()
+        self.assertRegex(limits, r"Max core file size\s+0\s+0\s", "a core dump would hold the key")
 
     def test_the_journal_is_readable_by_its_owner_alone(self):
         rows = onboarding(self.tenant, tokens=3, devices=0)

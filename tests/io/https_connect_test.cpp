@@ -139,6 +139,23 @@ TEST_CASE("https_connect: TLS 1.2 is spoken, 1.1 is not") {
     CHECK(holds(failed.message, "TLS 1.2 or newer"));
 }
 
+TEST_CASE("https_connect: ciphers without forward secrecy or authentication are not agreed to") {
+    for (const char* const weak : {"ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES128-SHA256", "AECDH-AES256-SHA",
+                                   "ADH-AES256-GCM-SHA384", "ECDHE-ECDSA-NULL-SHA"}) {
+        CAPTURE(weak);
+        const tls_server server(good_certificate(), greet, TLS1_2_VERSION, weak);
+        client_bench bench(server.port());
+        const error failed = failure_of(bench);
+        CHECK(failed.is(errc::unreachable));
+        CHECK(holds(failed.message, "TLS handshake"));
+    }
+    for (const char* const good : {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"}) {
+        CAPTURE(good);
+        const tls_server server(good_certificate(), greet, TLS1_2_VERSION, good);
+        CHECK(client_bench(server.port()).exchange().has_value());
+    }
+}
+
 TEST_CASE("https_connect: what is no TLS server at all") {
     const test::tcp_server plain([](int fd) {
         test::receive_some(fd);

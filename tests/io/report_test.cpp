@@ -1,3 +1,4 @@
+#include "io/csv_writer.hpp"
 #include "io/report_format.hpp"
 
 #include <doctest/doctest.h>
@@ -44,6 +45,28 @@ TEST_CASE("report: CSV has the job's columns untouched, then ours, which step as
           "credential,muster_message\n"
           "assign,\"u\"\"1\",007,\"a,b\nc\",12,4,rejected,409,1,2026-11-22T08:00:00.000Z,,,,,ASSIGNED: "
           "\x1b[31mno\n");
+}
+
+TEST_CASE("report: for a spreadsheet no cell is a formula, and CSV and job files stay as they were") {
+    for (const std::string text :
+         {"=HYPERLINK(\"http://x\")", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "|x", "%x", "\uFF1D1"}) {
+        CAPTURE(text);
+        sample s;
+        s.from.cells[3].text = text;
+        s.what.message = text;
+        std::string quoted;
+        append_csv_field(quoted, "'" + text);
+        const auto written = s.write(report_kind::spreadsheet);
+        CHECK(written.find("007," + quoted + ",12,4") != std::string::npos);
+        CHECK(written.ends_with("," + quoted + "\n"));
+        std::string as_it_is;
+        append_csv_field(as_it_is, text);
+        CHECK(s.write(report_kind::csv).find("007," + as_it_is + ",12,4") != std::string::npos);
+        CHECK(s.write(report_kind::job_csv).find("007," + as_it_is + ",12\n") != std::string::npos);
+    }
+    sample harmless;
+    harmless.from.cells[3].text = "a=b";
+    CHECK(harmless.write(report_kind::spreadsheet).find("'") == std::string::npos);
 }
 
 TEST_CASE("report: JSONL is one object a row") {

@@ -43,12 +43,13 @@ std::string tls_peer::server_name() const {
     return name != nullptr ? name : "";
 }
 
-tls_server::tls_server(const identity& own, std::function<void(tls_peer&)> script, int newest_version)
+tls_server::tls_server(const identity& own, std::function<void(tls_peer&)> script, int newest_version,
+                       const char* ciphers)
     : context_(SSL_CTX_new(TLS_server_method()), SSL_CTX_free), script_(std::move(script)) {
     SSL_CTX* ctx = context_.get();
     const bool ready = SSL_CTX_use_certificate(ctx, own.certificate.get()) == 1 &&
                        SSL_CTX_use_PrivateKey(ctx, own.key.get()) == 1 &&
-                       SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0") == 1 &&
+                       SSL_CTX_set_cipher_list(ctx, (std::string(ciphers) + ":@SECLEVEL=0").c_str()) == 1 &&
                        SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION) == 1 &&
                        SSL_CTX_set_max_proto_version(ctx, newest_version) == 1;
     if (!ready) throw std::runtime_error("tls_server: set-up");

@@ -44,8 +44,10 @@ class tls_peer {
 class tls_server {
   public:
     /// `script` runs once for each connection; when it returns the connection is closed with close_notify.
-    /// `newest_version` (TLS1_1_VERSION …) bounds what the server speaks; 0 for no bound.
-    tls_server(const identity& own, std::function<void(tls_peer&)> script, int newest_version = 0);
+    /// `newest_version` (TLS1_1_VERSION …) bounds what the server speaks, 0 for no bound; `ciphers` what it
+    /// offers up to TLS 1.2.
+    tls_server(const identity& own, std::function<void(tls_peer&)> script, int newest_version = 0,
+               const char* ciphers = "ALL");
 
     [[nodiscard]] std::string port() const { return server_->port(); }
     [[nodiscard]] int accepted() const { return server_->accepted(); }
