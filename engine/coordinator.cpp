@@ -19,6 +19,10 @@ std::chrono::milliseconds until(instant later, instant now) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::max(later, now) - now);
 }
 
+std::string failure_text(unsigned status, std::string_view said) {
+    return fmt::format("HTTP {}{}{}", status, said.empty() ? "" : ": ", said);
+}
+
 }  // namespace
 
 coordinator::coordinator(const options& o, const outcome_counts& counts, journal_sink& journal,
@@ -161,21 +165,16 @@ void coordinator::durable(std::uint64_t position, moment now) {
 void coordinator::replied(const order& o, const http_reply& reply, moment now) {
     --in_flight_;
     const verdict v = judge(reply.status);
-    if (v != verdict::success && refused_by_limit(reply, reader_.read_error(reply.body))) {
-        if (reply.status == 503) {  // unlike a 429 it does not promise that nothing was applied
-            task& t = scheduler_.at(o.slot);
-            if (!o.lookup) t.doubtful = true;
-            t.must_check = t.must_check || (t.doubtful && !operation_of(t.what.operation()).idempotent);
-        }
-        return throttled(o.slot, o, reply, now);
-    }
+    const auto said = v == verdict::success ? std::string() : reader_.read_error(reply.body);
+    const bool speaks_of_limit = v != verdict::success && refused_by_limit(reply, said);
+    if (speaks_of_limit && limits_the_run(o, reply.status, said)) return throttled(o.slot, o, reply, now);
     rate_.accepted(o.sent, now.mono);
     if (v == verdict::failed)
         window_.failed(o.sent.at, now.mono);
     else
         window_.answered(o.company, o.sent.at, now.mono);
     if (!o.lookup && v != verdict::unauthorised && v != verdict::misdirected) operations_authorised_ = true;
-    if (v == verdict::unauthorised) return unauthorised(o.slot, o, reply, now);
+    if (v == verdict::unauthorised && !speaks_of_limit) return unauthorised(o.slot, o, reply, now);
     if (v == verdict::misdirected) {
         scheduler_.put_back(o.slot);
         stop(end_reason::misdirected,
@@ -193,9 +192,30 @@ void coordinator::replied(const order& o, const http_reply& reply, moment now) {
         operation_replied(o.slot, o, reply, now);
 }
 
+// A 429 is about the run, however often it comes. A 403 or 503 that speaks of a limit may be about its row
+// alone and last for ever: it is believed a few times, then taken for what its status says.
+bool coordinator::limits_the_run(const order& o, unsigned status, const std::string& said) {
+    if (status == 429) return true;
+    task& t = scheduler_.at(o.slot);
+    if (++t.refusals >= options_.max_attempts) return false;
+    if (o.lookup) return true;
+    t.last_status = status;
+    t.last_message = failure_text(status, said);
+    if (status == 503) {  // unlike a 429 it does not promise that nothing was applied
+        t.doubtful = true;
+        t.must_check = t.must_check || !operation_of(t.what.operation()).idempotent;
+    }
+    return true;
+}
+
 void coordinator::throttled(slot_id s, const order& o, const http_reply& reply, moment now) {
     ++statistics_.throttled;
-    scheduler_.put_back(s);
+    // The row that met a 429 goes first again. After another refusal the others go first: if it is about the
+    // row alone they are not held up, and if it is about the run no row alone bears all of it.
+    if (reply.status == 429)
+        scheduler_.put_back(s);
+    else
+        scheduler_.make_sendable(s);
     const auto hint = read_limit_hint(reply, now.wall);
     if (window_.refused(o.company, now.mono, hint.wait.value_or(0ms)))
         rate_.pause(now.mono, hint, random_);
@@ -269,6 +289,7 @@ void coordinator::operation_replied(slot_id s, const order&, const http_reply& r
             ++t.attempts;
             return settle(s, outcome::applied, {}, now.wall, std::move(reading.details));
         }
+        case verdict::unauthorised:  // a quota forbids it, which no fresh bearer token cures
         case verdict::refused: {
             ++t.attempts;
             t.last_message = reader_.read_error(reply.body);
@@ -280,13 +301,16 @@ void coordinator::operation_replied(slot_id s, const order&, const http_reply& r
                 scheduler_.put_back(s);
                 return;
             }
+            // A quota says nothing about what an earlier attempt may have done.
+            if (reply.status == 403 && t.doubtful) {
+                t.must_check = true;
+                scheduler_.put_back(s);
+                return;
+            }
             return settle(s, outcome::rejected, t.last_message, now.wall);
         }
-        default: {
-            const auto said = reader_.read_error(reply.body);
-            return operation_failed(
-                s, true, fmt::format("HTTP {}{}{}", reply.status, said.empty() ? "" : ": ", said), now);
-        }
+        default:
+            return operation_failed(s, true, failure_text(reply.status, reader_.read_error(reply.body)), now);
     }
 }
 

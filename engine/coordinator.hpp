@@ -149,6 +149,7 @@ class coordinator {
     void lookup_failed(slot_id s, std::string why, moment now);
     void check_impossible(slot_id s, std::string why, moment now);
     void unauthorised(slot_id s, const order& o, const http_reply& reply, moment now);
+    bool limits_the_run(const order& o, unsigned status, const std::string& said);
     void throttled(slot_id s, const order& o, const http_reply& reply, moment now);
     static bool differs(const learnt_limit& a, const learnt_limit& b, double by) noexcept;
     void remember_limit();

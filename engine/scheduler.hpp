@@ -27,6 +27,7 @@ struct task {
     outcome before = outcome::pending;     ///< what it counted as when this process took it up
     unsigned attempts = 0;                 ///< times the operation was sent and not throttled
     unsigned checks = 0;                   ///< look-ups that failed in a row
+    unsigned refusals = 0;                 ///< that speak of a limit and are no 429, of look-ups too
     bool doubtful = false;                 ///< an attempt may have been applied
     bool must_check = false;               ///< the service is asked before anything else is sent
     bool conflicted = false;               ///< the service answered 409; the check tells why
