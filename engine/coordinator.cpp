@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 
 namespace muster {
@@ -221,35 +220,10 @@ void coordinator::throttled(slot_id s, const order& o, const http_reply& reply, 
         rate_.pause(now.mono, hint, random_);
     else
         rate_.throttled(o.sent, now.mono, hint, random_);
-    remember_limit();
-    tell_limit(until(rate_.parked_until(), now.mono), now.mono);
-}
-
-bool coordinator::differs(const learnt_limit& a, const learnt_limit& b, double by) noexcept {
-    return std::abs(a.rate - b.rate) > by * std::max(a.rate, b.rate) || a.company != b.company;
-}
-
-void coordinator::remember_limit() {
     const learnt_limit l = *limit();
-    if ((l.rate <= 0 && l.company == 0) || !differs(l, remembered_limit_, 0.05)) return;
-    remembered_limit_ = l;
-    journal_.limit(l);
-}
-
-// A limit is kept known by a refusal now and then, of which nobody wants to hear: what is told is the first
-// one, a wait that is felt, and a limit that has changed.
-void coordinator::tell_limit(std::chrono::milliseconds wait, instant now) {
-    constexpr auto felt = 2s;
-    constexpr auto at_most_every = 10s;
-    const learnt_limit l = *limit();
-    const bool first = told_at_ == instant{};
-    const bool longer = wait >= felt && now + wait > told_until_ + felt;
-    const bool changed = now - told_at_ >= at_most_every && differs(l, told_limit_, 0.25);
-    if (!first && !longer && !changed) return;
-    told_at_ = now;
-    told_until_ = now + wait;
-    told_limit_ = l;
-    observer_.throttled(wait, l);
+    const auto wait = until(rate_.parked_until(), now.mono);
+    if (notices_.worth_remembering(l)) journal_.limit(l);
+    if (notices_.worth_telling(l, wait, now.mono)) observer_.throttled(wait, l);
 }
 
 std::optional<learnt_limit> coordinator::limit() const noexcept {
@@ -450,7 +424,7 @@ void coordinator::finish(std::chrono::milliseconds elapsed) {
     });
     std::ranges::sort(batch_);
     if (!batch_.empty()) journal_.withdrawn(batch_);
-    if (limit()) remember_limit();
+    if (const auto l = limit(); l && notices_.worth_remembering(*l)) journal_.limit(*l);
     journal_.end({.reason = stopped_.value_or(end_reason::finished),
                   .requests = statistics_.requests,
                   .retries = statistics_.retries,

@@ -13,6 +13,7 @@
 #include "engine/exchange.hpp"
 #include "engine/journal/record.hpp"
 #include "engine/journal/replay.hpp"
+#include "engine/limit_notices.hpp"
 #include "engine/rate_controller.hpp"
 #include "engine/retry_policy.hpp"
 #include "engine/scheduler.hpp"
@@ -151,9 +152,6 @@ class coordinator {
     void unauthorised(slot_id s, const order& o, const http_reply& reply, moment now);
     bool limits_the_run(const order& o, unsigned status, const std::string& said);
     void throttled(slot_id s, const order& o, const http_reply& reply, moment now);
-    static bool differs(const learnt_limit& a, const learnt_limit& b, double by) noexcept;
-    void remember_limit();
-    void tell_limit(std::chrono::milliseconds wait, instant now);
     void try_again(slot_id s, unsigned attempt, moment now);
     void settle(slot_id s, outcome result, std::string message, wall_time now, service_details details = {});
     void block(slot_id s, wall_time now);
@@ -164,6 +162,7 @@ class coordinator {
     rate_controller rate_;
     concurrency_window window_;
     circuit_breaker breaker_;
+    limit_notices notices_;
     random_source random_;
     reply_reader reader_;
     journal_sink& journal_;
@@ -176,9 +175,6 @@ class coordinator {
     std::string stop_message_;
     std::size_t in_flight_ = 0;
     std::uint64_t refused_generation_ = 0;
-    learnt_limit told_limit_;
-    learnt_limit remembered_limit_;
-    instant told_at_{}, told_until_{};
     bool operations_authorised_ = false;  // the service took an operation with this key
 
     // Waiting to become durable, by position: intents of rows to send, outcomes of settled rows.

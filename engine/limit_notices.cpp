@@ -1,0 +1,37 @@
+#include "engine/limit_notices.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace muster {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto felt = 2s;
+constexpr auto at_most_every = 10s;
+
+bool differs(const learnt_limit& a, const learnt_limit& b, double by) noexcept {
+    return std::abs(a.rate - b.rate) > by * std::max(a.rate, b.rate) || a.company != b.company;
+}
+
+}  // namespace
+
+bool limit_notices::worth_remembering(const learnt_limit& l) {
+    if ((l.rate <= 0 && l.company == 0) || !differs(l, remembered_, 0.05)) return false;
+    remembered_ = l;
+    return true;
+}
+
+bool limit_notices::worth_telling(const learnt_limit& l, std::chrono::milliseconds wait, instant now) {
+    const bool first = told_at_ == instant{};
+    const bool longer = wait >= felt && now + wait > told_until_ + felt;
+    const bool changed = now - told_at_ >= at_most_every && differs(l, told_, 0.25);
+    if (!first && !longer && !changed) return false;
+    told_at_ = now;
+    told_until_ = now + wait;
+    told_ = l;
+    return true;
+}
+
+}  // namespace muster

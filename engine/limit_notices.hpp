@@ -1,0 +1,29 @@
+// Which news of the learnt limit are worth a word. The limit is kept known by a refusal now and then, and
+// changes a little with each: nobody wants to hear of these, and a resumed run does not need them. The
+// journal gets a limit that differs from the one it has; a person is told of the first refusal, of a wait
+// that is felt, and of a limit that has changed a good deal.
+#pragma once
+
+#include "engine/learnt_limit.hpp"
+#include "engine/outcome.hpp"
+
+#include <chrono>
+
+namespace muster {
+
+class limit_notices {
+  public:
+    /// Whether the journal is to get this limit; if so it counts as written.
+    bool worth_remembering(const learnt_limit& l);
+    /// Whether a person is to be told at `now` that nothing is sent for `wait`, then as this limit allows; if
+    /// so it counts as told.
+    bool worth_telling(const learnt_limit& l, std::chrono::milliseconds wait, instant now);
+
+  private:
+    learnt_limit remembered_;
+    learnt_limit told_;
+    instant told_at_{};     ///< never yet
+    instant told_until_{};  ///< the end of the wait that was told
+};
+
+}  // namespace muster
