@@ -323,7 +323,7 @@ void coordinator::lookup_replied(slot_id s, const http_reply& reply, moment now)
         return check_impossible(
             s, fmt::format("the look-up was answered {}: {}", reply.status, reader_.read_error(reply.body)),
             now);
-    t.checks = 0;
+    if (seen.state != actual_state::unreadable) t.checks = 0;
     switch (seen.state) {
         case actual_state::unreadable: return lookup_failed(s, seen.note, now);
         case actual_state::as_wanted:

@@ -411,6 +411,25 @@ TEST_CASE(
     CHECK(journal.reopen().finished());
 }
 
+TEST_CASE("coordinator: look-ups whose replies never make sense leave the row in doubt after its attempts") {
+    const auto rows = onboarding(2, true);
+    auto service = service_for(rows);
+    simulated_journal journal(rows.size());
+    simulated_process p(rows, service, journal, {}, options(2, 3), 1);
+    unsigned lookups = 0;
+    p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
+        if (r.index() != 0) return std::nullopt;
+        if (!o.lookup) return http_reply{502, "", {}};
+        ++lookups;
+        return http_reply{200, "<html>", {}};
+    };
+    REQUIRE(p.run(soon));
+    CHECK(lookups == 3);
+    CHECK(p.state().counts()[outcome::in_doubt] == 1);
+    CHECK(p.state().counts()[outcome::blocked] == 1);
+    CHECK(p.state().counts()[outcome::applied] == 2);
+}
+
 TEST_CASE("coordinator: an assignment whose reply is lost is looked up before it is sent again") {
     const auto rows = onboarding(1, true);
     auto service = service_for(rows);
