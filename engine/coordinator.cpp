@@ -18,10 +18,6 @@ std::chrono::milliseconds until(instant later, instant now) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::max(later, now) - now);
 }
 
-std::string failure_text(unsigned status, std::string_view said) {
-    return fmt::format("HTTP {}{}{}", status, said.empty() ? "" : ": ", said);
-}
-
 }  // namespace
 
 coordinator::coordinator(const options& o, const outcome_counts& counts, journal_sink& journal,
@@ -31,6 +27,7 @@ coordinator::coordinator(const options& o, const outcome_counts& counts, journal
       window_(o.concurrency, o.remembered ? static_cast<std::size_t>(o.remembered->company) : 0),
       breaker_(o.stop_after),
       random_(o.seed),
+      judge_(o.max_attempts),
       journal_(journal),
       observer_(observer),
       counts_(counts) {}
@@ -163,58 +160,43 @@ void coordinator::durable(std::uint64_t position, moment now) {
 
 void coordinator::replied(const order& o, const http_reply& reply, moment now) {
     --in_flight_;
+    task& t = scheduler_.at(o.slot);
     const verdict v = judge(reply.status);
-    const auto said = v == verdict::success ? std::string() : reader_.read_error(reply.body);
-    const bool speaks_of_limit = v != verdict::success && refused_by_limit(reply, said);
-    if (speaks_of_limit && limits_the_run(o, reply.status, said)) return throttled(o.slot, o, reply, now);
+    const auto words = v == verdict::success ? std::string() : judge_.words_in(reply);
+    const bool speaks_of_limit = v != verdict::success && refused_by_limit(reply, words);
+    if (speaks_of_limit && judge_.limits_the_run(t, o.lookup, reply.status, words))
+        return throttled(o, reply, now);
     rate_.accepted(o.sent, now.mono);
     if (v == verdict::failed)
         window_.failed(o.sent.at, now.mono);
     else
         window_.answered(o.company, o.sent.at, now.mono);
     if (!o.lookup && v != verdict::unauthorised && v != verdict::misdirected) operations_authorised_ = true;
-    if (v == verdict::unauthorised && !speaks_of_limit) return unauthorised(o.slot, o, reply, now);
-    if (v == verdict::misdirected) {
-        scheduler_.put_back(o.slot);
-        stop(end_reason::misdirected,
-             fmt::format(
-                 "the server answered {} to {}{}: this is not the service's address (check --base-url)",
-                 reply.status, o.request.target,
-                 reply.header("location").empty()
-                     ? std::string()
-                     : fmt::format(", pointing to {}", printable(reply.header("location"), 100))));
-        return;
-    }
-    if (o.lookup)
-        lookup_replied(o.slot, reply, now);
-    else
-        operation_replied(o.slot, o, reply, now);
+    if (v == verdict::unauthorised && !speaks_of_limit) return unauthorised(o, reply.status, words, now);
+    if (v == verdict::misdirected) return misdirected(o, reply);
+    take_step(o.slot,
+              o.lookup ? judge_.lookup_replied(t, reply, words) : judge_.operation_replied(t, reply, words),
+              now);
 }
 
-// A 429 is about the run, however often it comes. A 403 or 503 that speaks of a limit may be about its row
-// alone and last for ever: it is believed a few times, then taken for what its status says.
-bool coordinator::limits_the_run(const order& o, unsigned status, const std::string& said) {
-    if (status == 429) return true;
+void coordinator::failed(const order& o, const transport_failure& why, moment now) {
+    --in_flight_;
+    if (why.timed_out) window_.failed(o.sent.at, now.mono);
     task& t = scheduler_.at(o.slot);
-    if (++t.refusals >= options_.max_attempts) return false;
-    if (o.lookup) return true;
-    t.last_status = status;
-    t.last_message = failure_text(status, said);
-    if (status == 503) {  // unlike a 429 it does not promise that nothing was applied
-        t.doubtful = true;
-        t.must_check = t.must_check || !operation_of(t.what.operation()).idempotent;
-    }
-    return true;
+    take_step(o.slot,
+              o.lookup ? judge_.lookup_failed(t, why.message)
+                       : judge_.operation_failed(t, why.maybe_received, why.message),
+              now);
 }
 
-void coordinator::throttled(slot_id s, const order& o, const http_reply& reply, moment now) {
+void coordinator::throttled(const order& o, const http_reply& reply, moment now) {
     ++statistics_.throttled;
     // The row that met a 429 goes first again. After another refusal the others go first: if it is about the
     // row alone they are not held up, and if it is about the run no row alone bears all of it.
     if (reply.status == 429)
-        scheduler_.put_back(s);
+        scheduler_.put_back(o.slot);
     else
-        scheduler_.make_sendable(s);
+        scheduler_.make_sendable(o.slot);
     const auto hint = read_limit_hint(reply, now.wall);
     if (window_.refused(o.company, now.mono, hint.wait.value_or(0ms)))
         rate_.pause(now.mono, hint, random_);
@@ -233,147 +215,62 @@ std::optional<learnt_limit> coordinator::limit() const noexcept {
     return l;
 }
 
-void coordinator::unauthorised(slot_id s, const order& o, const http_reply& reply, moment now) {
-    task& t = scheduler_.at(s);
+void coordinator::unauthorised(const order& o, unsigned status, const std::string& words, moment now) {
+    task& t = scheduler_.at(o.slot);
     const bool freshly_signed = t.refused_generation != 0 && o.generation > t.refused_generation;
     t.refused_generation = std::max(t.refused_generation, o.generation);
     refused_generation_ = std::max(refused_generation_, o.generation);
-    const auto said = reader_.read_error(reply.body);
     // A key that may provision but not look up fails the row it wants to know about, not the run.
-    if (freshly_signed && o.lookup && operations_authorised_)
-        return check_impossible(s, fmt::format("the key may not look tokens up (HTTP {})", reply.status),
-                                now);
-    scheduler_.put_back(s);
+    if (freshly_signed && o.lookup && operations_authorised_) {
+        const auto why = fmt::format("the key may not look tokens up (HTTP {})", status);
+        return take_step(o.slot, row_judge::lookup_impossible(t, why), now);
+    }
+    scheduler_.put_back(o.slot);
     if (!freshly_signed) return;
     stop(end_reason::not_authorised,
          fmt::format("the service refuses the key (HTTP {}{}{}), with a freshly signed token too: the key is "
                      "revoked, of "
                      "another tenant, or has no right to do this; or this machine's clock is wrong",
-                     reply.status, said.empty() ? "" : "; ", said));
+                     status, words.empty() ? "" : "; ", words));
 }
 
-void coordinator::operation_replied(slot_id s, const order&, const http_reply& reply, moment now) {
-    task& t = scheduler_.at(s);
-    t.last_status = reply.status;
-    switch (judge(reply.status)) {
-        case verdict::success: {
-            auto reading = reader_.read_reply(t.what, reply.body);
-            if (!reading.confirmed)
-                return operation_failed(s, true, fmt::format("the reply {}", reading.problem), now);
-            ++t.attempts;
-            return settle(s, outcome::applied, {}, now.wall, std::move(reading.details));
-        }
-        case verdict::unauthorised:  // a quota forbids it, which no fresh bearer token cures
-        case verdict::refused: {
-            ++t.attempts;
-            t.last_message = reader_.read_error(reply.body);
-            if (t.last_message.empty()) t.last_message = fmt::format("HTTP {}", reply.status);
-            // "Already assigned" may mean: to this user, by an attempt of ours or before.
-            if (reply.status == 409 && !operation_of(t.what.operation()).idempotent) {
-                t.conflicted = true;
-                t.must_check = true;
-                scheduler_.put_back(s);
-                return;
-            }
-            // A quota says nothing about what an earlier attempt may have done.
-            if (reply.status == 403 && t.doubtful) {
-                t.must_check = true;
-                scheduler_.put_back(s);
-                return;
-            }
-            return settle(s, outcome::rejected, t.last_message, now.wall);
-        }
-        default:
-            return operation_failed(s, true, failure_text(reply.status, reader_.read_error(reply.body)), now);
+void coordinator::misdirected(const order& o, const http_reply& reply) {
+    scheduler_.put_back(o.slot);
+    const auto to = reply.header("location");
+    stop(end_reason::misdirected,
+         fmt::format("the server answered {} to {}{}: this is not the service's address (check --base-url)",
+                     reply.status, o.request.target,
+                     to.empty() ? std::string() : fmt::format(", pointing to {}", printable(to, 100))));
+}
+
+void coordinator::take_step(slot_id s, row_step step, moment now) {
+    switch (step.what) {
+        case row_step::action::settle: return settle(s, std::move(step), now.wall);
+        case row_step::action::send_again: return scheduler_.put_back(s);
+        case row_step::action::try_later: return try_later(s, step.tries, now);
     }
 }
 
-void coordinator::failed(const order& o, const transport_failure& why, moment now) {
-    --in_flight_;
-    if (why.timed_out) window_.failed(o.sent.at, now.mono);
-    if (o.lookup)
-        lookup_failed(o.slot, why.message, now);
-    else
-        operation_failed(o.slot, why.maybe_received, why.message, now);
-}
-
-void coordinator::operation_failed(slot_id s, bool maybe_applied, std::string why, moment now) {
-    task& t = scheduler_.at(s);
-    ++t.attempts;
-    t.doubtful = t.doubtful || maybe_applied;
-    t.last_message = std::move(why);
-    const bool spent = t.attempts >= options_.max_attempts;
-    if (spent && !t.doubtful) return settle(s, outcome::exhausted, t.last_message, now.wall);
-    // What may have been applied is not sent again unasked, unless repeating it is harmless and allowed.
-    t.must_check = t.doubtful && (spent || !operation_of(t.what.operation()).idempotent);
-    try_again(s, t.attempts, now);
-}
-
-void coordinator::lookup_replied(slot_id s, const http_reply& reply, moment now) {
-    task& t = scheduler_.at(s);
-    const verdict v = judge(reply.status);
-    if (v == verdict::failed)
-        return lookup_failed(s, fmt::format("the look-up was answered {}", reply.status), now);
-    lookup_reading seen;
-    if (reply.status == 404)
-        seen.state = actual_state::not_applied;
-    else if (v == verdict::success)
-        seen = reader_.read_lookup(t.what, reply.body);
-    else
-        return check_impossible(
-            s, fmt::format("the look-up was answered {}: {}", reply.status, reader_.read_error(reply.body)),
-            now);
-    if (seen.state != actual_state::unreadable) t.checks = 0;
-    switch (seen.state) {
-        case actual_state::unreadable: return lookup_failed(s, seen.note, now);
-        case actual_state::as_wanted:
-            return settle(s, outcome::already, seen.note, now.wall, std::move(seen.details));
-        case actual_state::conflicting:
-            return settle(s, outcome::rejected, t.conflicted ? t.last_message : seen.note, now.wall);
-        case actual_state::not_applied: break;
-    }
-    if (t.conflicted) return settle(s, outcome::rejected, t.last_message, now.wall);
-    if (t.attempts >= options_.max_attempts) return settle(s, outcome::exhausted, t.last_message, now.wall);
-    t.must_check = false;
-    t.doubtful = false;
-    scheduler_.put_back(s);
-}
-
-void coordinator::lookup_failed(slot_id s, std::string why, moment now) {
-    task& t = scheduler_.at(s);
-    ++t.checks;
-    if (t.checks >= options_.max_attempts) return check_impossible(s, std::move(why), now);
-    try_again(s, t.checks, now);
-}
-
-void coordinator::check_impossible(slot_id s, std::string why, moment now) {
-    const task& t = scheduler_.at(s);
-    if (t.conflicted && !t.doubtful) return settle(s, outcome::rejected, t.last_message, now.wall);
-    settle(s, outcome::in_doubt,
-           fmt::format("{}{}{}", t.last_message, t.last_message.empty() ? "" : "; ", why), now.wall);
-}
-
-void coordinator::try_again(slot_id s, unsigned attempt, moment now) {
-    const auto wait = backoff(attempt, random_);
+void coordinator::try_later(slot_id s, unsigned tries, moment now) {
+    const auto wait = backoff(tries, random_);
     ++statistics_.retries;
     scheduler_.delay(s, now.mono + wait);
     const task& t = scheduler_.at(s);
     observer_.retrying(t.what.line(), t.last_message, wait);
 }
 
-void coordinator::settle(slot_id s, outcome result, std::string message, wall_time now,
-                         service_details details) {
+void coordinator::settle(slot_id s, row_step how, wall_time now) {
     const task& t = scheduler_.at(s);
     const row_outcome o{.row = t.what.index(),
-                        .result = result,
+                        .result = how.result,
                         .status = t.last_status,
                         .attempts = t.attempts,
                         .at = now,
-                        .details = std::move(details),
-                        .message = std::move(message)};
+                        .details = std::move(how.details),
+                        .message = std::move(how.message)};
     record(t.what.line(), o, t.before);
     outcomes_under_way_.back().slot = s;
-    breaker_.settled(result);
+    breaker_.settled(how.result);
     if (breaker_.open() && !stopped_)
         stop(end_reason::too_many_failures, fmt::format("{} rows failed: --stop-after-failures {} is reached",
                                                         breaker_.failed(), to_text(options_.stop_after)));

@@ -16,6 +16,7 @@
 #include "engine/limit_notices.hpp"
 #include "engine/rate_controller.hpp"
 #include "engine/retry_policy.hpp"
+#include "engine/row_judge.hpp"
 #include "engine/scheduler.hpp"
 
 #include <cstdint>
@@ -144,16 +145,12 @@ class coordinator {
     [[nodiscard]] std::uint64_t refused_generation() const noexcept { return refused_generation_; }
 
   private:
-    void operation_replied(slot_id s, const order& o, const http_reply& reply, moment now);
-    void lookup_replied(slot_id s, const http_reply& reply, moment now);
-    void operation_failed(slot_id s, bool maybe_applied, std::string why, moment now);
-    void lookup_failed(slot_id s, std::string why, moment now);
-    void check_impossible(slot_id s, std::string why, moment now);
-    void unauthorised(slot_id s, const order& o, const http_reply& reply, moment now);
-    bool limits_the_run(const order& o, unsigned status, const std::string& said);
-    void throttled(slot_id s, const order& o, const http_reply& reply, moment now);
-    void try_again(slot_id s, unsigned attempt, moment now);
-    void settle(slot_id s, outcome result, std::string message, wall_time now, service_details details = {});
+    void throttled(const order& o, const http_reply& reply, moment now);
+    void unauthorised(const order& o, unsigned status, const std::string& words, moment now);
+    void misdirected(const order& o, const http_reply& reply);
+    void take_step(slot_id s, row_step step, moment now);
+    void try_later(slot_id s, unsigned tries, moment now);
+    void settle(slot_id s, row_step how, wall_time now);
     void block(slot_id s, wall_time now);
     void record(std::uint64_t line, const row_outcome& o, outcome before);
 
@@ -164,7 +161,7 @@ class coordinator {
     circuit_breaker breaker_;
     limit_notices notices_;
     random_source random_;
-    reply_reader reader_;
+    row_judge judge_;
     journal_sink& journal_;
     run_observer& observer_;
 
