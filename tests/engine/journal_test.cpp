@@ -83,6 +83,20 @@ sample make_sample(std::uint64_t seed) {
     return s;
 }
 
+// A record as FORMAT.md has it, made without the encoder.
+std::string framed(std::uint8_t type, std::string_view payload, std::uint64_t offset) {
+    std::string place(8, '\0');
+    for (std::size_t i = 0; i < 8; ++i) place[i] = static_cast<char>((offset >> (8 * i)) & 0xFFU);
+    std::string checked(3, '\0');
+    for (std::size_t i = 0; i < 3; ++i) checked[i] = static_cast<char>((payload.size() >> (8 * i)) & 0xFFU);
+    checked += static_cast<char>(type);
+    checked += payload;
+    const std::uint32_t check = crc32c(place + checked);
+    std::string out(4, '\0');
+    for (std::size_t i = 0; i < 4; ++i) out[i] = static_cast<char>((check >> (8 * i)) & 0xFFU);
+    return out + checked;
+}
+
 struct reading {
     std::size_t records = 0;
     step last = step::end;
@@ -235,6 +249,50 @@ TEST_CASE("journal: records at another place than their own are no records") {
     CHECK(d.next(record) == step::record);
     CHECK(d.next(record) == step::bad);
     CHECK(d.resync() == step::end);
+}
+
+TEST_CASE("journal: version 1 has the record types 1 to 8, and another is no valid record") {
+    for (unsigned type = 0; type < 256; ++type) {
+        CAPTURE(type);
+        journal_encoder e(sample_header(3));
+        const std::string before = e.take();
+        // Empty, and with the right check for its place: but for the type nothing is wrong with the frame.
+        const std::string unknown = framed(static_cast<std::uint8_t>(type), {}, before.size());
+        journal_encoder rest(sample_header(3).created_at, before.size() + unknown.size(), {});
+        rest.intents(std::array<std::uint64_t, 1>{2});
+        for (const bool at_the_end : {false, true}) {
+            journal_decoder d;
+            d.feed(before + unknown + (at_the_end ? std::string() : rest.take()));
+            d.finish();
+            journal_record record;
+            CHECK(d.next(record) == step::record);
+            REQUIRE(d.next(record) == step::bad);
+            CHECK(d.offset() == before.size());
+            CHECK((d.problem() == "a record of unknown type") == (type < 1 || type > 8));
+            CHECK(d.resync() == (at_the_end ? step::end : step::record));
+            if (!at_the_end) CHECK(d.next(record) == step::record);
+        }
+    }
+}
+
+TEST_CASE("journal: the learnt limit is read back, to a thousandth") {
+    journal_encoder e(sample_header(3));
+    e.limit({.rate = 12.345, .burst = 50, .cycle = 60.5, .company = 16});
+    e.limit({});
+    journal_decoder d;
+    d.feed(e.take());
+    d.finish();
+    journal_record record;
+    REQUIRE(d.next(record) == step::record);
+    REQUIRE(d.next(record) == step::record);
+    const auto known = std::get<learnt_limit>(record);
+    CHECK(known.rate == 12.345);
+    CHECK(known.burst == 50);
+    CHECK(known.cycle == 60.5);
+    CHECK(known.company == 16);
+    REQUIRE(d.next(record) == step::record);
+    CHECK(std::get<learnt_limit>(record).rate == 0);
+    CHECK(d.next(record) == step::end);
 }
 
 TEST_CASE("journal: another version and no journal at all are told") {
