@@ -43,12 +43,12 @@ void concurrency_window::answered(std::size_t in_flight, instant sent, instant n
         if (late_places_ > 0) --late_places_;
     }
     if (cap_ > 0) {
-        if (in_flight > cap_) {  // the probe was let through
+        if (in_flight > cap_ && sent >= capped_at_) {  // the probe was let through
             cap_ = in_flight;
             probing_ = false;
             step_ *= 2;
-            probe_after_ = first_probe;
-            next_probe_ = now;
+            probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, 10 * cost_);
+            next_probe_ = cost_ < dear ? now : now + probe_after_;
         } else if (in_flight == cap_ && now >= next_probe_) {
             probing_ = true;
         }
@@ -81,11 +81,19 @@ bool concurrency_window::refused(std::size_t in_flight, instant now, std::chrono
         doubts_ = replies_of_doubt;
         return false;
     }
+    cost_ = cost;
     const peak& highest = peaks_[0].company > peaks_[1].company ? peaks_[0] : peaks_[1];
     const std::size_t most = cap_ > 0 ? cap_ : highest.company;
     // A place may be given free a moment later than its reply is read: one such refusal proves nothing.
-    // One is enough where it is dear.
-    if (cap_ > 0 && in_flight == cap_ && cost < dear && ++late_places_ < 4) return true;
+    // Where it is dear, one place is left free for that.
+    if (cap_ > 0 && in_flight == cap_ && ++late_places_ < 4) {
+        if (cost >= dear) {
+            cap_ = std::max<std::size_t>(cap_ - 1, 1);
+            capped_at_ = now;
+            next_probe_ = now + probe_after_;
+        }
+        return true;
+    }
     if (most == 0 || in_flight <= most) {
         cap_ = 0;  // it was refused in less company than others had: that is not what is limited
         doubts_ = replies_of_doubt;
@@ -94,10 +102,11 @@ bool concurrency_window::refused(std::size_t in_flight, instant now, std::chrono
     // Where replies take long, company grows faster than they come: that it is greater than ever says little.
     if (cap_ == 0 && highest.replies < replies_of_proof) return false;
     if (cap_ > 0) probe_after_ = std::min<std::chrono::nanoseconds>(probe_after_ * 4, longest_probe);
-    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, 4 * cost);
+    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, 10 * cost);
     probing_ = false;
     step_ = 1;
     cap_ = most;
+    capped_at_ = now;
     next_probe_ = now + probe_after_;
     return true;
 }

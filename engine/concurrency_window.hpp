@@ -49,7 +49,9 @@ class concurrency_window {
     std::size_t step_ = 1;  ///< by so many
     instant next_probe_{};
     std::chrono::nanoseconds probe_after_;
+    std::chrono::milliseconds cost_{};  ///< of the last refusal
     std::size_t cap_;
+    instant capped_at_{};  ///< what was sent before says nothing of the cap
     /// The most company that requests had which were let through, and how many had it.
     struct peak {
         std::size_t company = 0;

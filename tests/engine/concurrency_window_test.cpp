@@ -100,3 +100,23 @@ TEST_CASE("window: a refusal in company that was let through before is not laid 
     CHECK_FALSE(w.refused(9, now, 0ms));  // and from then on none is, for a while
     CHECK(w.size() == 64);
 }
+
+TEST_CASE("window: what left before the limit was known does not lift it") {
+    concurrency_window w(64);
+    instant now = start;
+    for (int i = 0; i < 500; ++i)
+        w.answered(1 + static_cast<std::size_t>(i % 8), now, now + 10ms), now += 1ms;
+    CHECK(w.refused(9, now, 1000ms));
+    w.answered(9, now - 1ms, now + 10ms);
+    CHECK(w.limit() == 8);
+    CHECK(w.size() == 8);
+}
+
+TEST_CASE("window: where a refusal is dear, a place is left free for one that is given free late") {
+    concurrency_window w(64, 9);
+    CHECK(w.refused(9, start, 1000ms));
+    CHECK(w.size() == 8);
+    concurrency_window cheap(64, 9);
+    CHECK(cheap.refused(9, start, 0ms));
+    CHECK(cheap.size() == 9);
+}

@@ -67,6 +67,10 @@ std::vector<model> models() {
         [](std::mt19937_64&, const network& n) { return std::make_unique<concurrency_cap>(8, n.latency); },
         95, 3);
     add(
+        "concurrency 8, Retry-After", 60, 64, hint::retry_after,
+        [](std::mt19937_64&, const network& n) { return std::make_unique<concurrency_cap>(8, n.latency); },
+        95, 3);
+    add(
         "bucket 100/s and window 2000/60 s", 120, 64, hint::none,
         [=](std::mt19937_64& r, const network&) {
             return std::make_unique<both>(std::make_unique<token_bucket>(100, 20),
