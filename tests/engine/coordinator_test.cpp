@@ -14,30 +14,6 @@ namespace {
 
 constexpr std::size_t no_end = 1'000'000;
 
-// Assign and enable for each of `tokens` tokens, either token by token or all assigns first.
-std::vector<owned_row> onboarding(std::size_t tokens, bool interleaved) {
-    std::vector<owned_row> rows;
-    for (int pass = 0; pass < (interleaved ? 1 : 2); ++pass)
-        for (std::size_t i = 0; i < tokens; ++i) {
-            const auto serial = fmt::format("{:012}", i);
-            const auto& user = i % 2 == 0 ? user_a : user_b;
-            if (interleaved || pass == 0) rows.emplace_back(rows.size(), operation_id::assign, serial, user);
-            if (interleaved || pass == 1) rows.emplace_back(rows.size(), operation_id::enable, serial, user);
-        }
-    return rows;
-}
-
-simulated_service service_for(const std::vector<owned_row>& rows) {
-    simulated_service s;
-    for (const auto& r : rows) s.tokens[std::string(r.what.subject())];
-    return s;
-}
-
-coordinator::options options(unsigned concurrency = 8, unsigned attempts = 6, std::uint64_t seed = 1) {
-    return {
-        .concurrency = concurrency, .max_attempts = attempts, .max_rate = {}, .stop_after = {}, .seed = seed};
-}
-
 void check_all_done_once(const simulated_service& service) {
     for (const auto& [serial, t] : service.tokens) {
         CAPTURE(serial);
@@ -69,7 +45,7 @@ TEST_CASE("coordinator: a job runs to its end, each row applied once, one reques
         const auto rows = onboarding(50, interleaved);
         auto service = service_for(rows);
         simulated_journal journal(rows.size());
-        simulated_process p(rows, service, journal, {}, options(), 1);
+        simulated_process p(rows, service, journal, {}, test_options(), 1);
         CHECK(p.run(no_end));
         CHECK(p.state().counts()[outcome::applied] == rows.size());
         CHECK(service.requests == rows.size());
@@ -89,9 +65,10 @@ TEST_CASE("coordinator: under every kind of fault each row ends applied or alrea
                                   .server_error_after = 3,
                                   .lost_request = 4,
                                   .lost_reply = 4,
+                                  .stalled = 3,
                                   .garbage = 3,
                                   .throttle = 5};
-        simulated_process p(rows, service, journal, faults, options(8, 12, seed), seed);
+        simulated_process p(rows, service, journal, faults, test_options(8, 12, seed), seed);
         CHECK(p.run(no_end));
         const auto& counts = p.state().counts();
         CHECK(counts[outcome::applied] + counts[outcome::already] == rows.size());
@@ -107,6 +84,7 @@ TEST_CASE("coordinator: killed at every event and resumed, nothing is lost and n
                               .server_error_after = 2,
                               .lost_request = 3,
                               .lost_reply = 3,
+                              .stalled = 2,
                               .garbage = 2,
                               .throttle = 2};
     std::size_t crashes = 0;
@@ -117,14 +95,15 @@ TEST_CASE("coordinator: killed at every event and resumed, nothing is lost and n
             auto service = service_for(rows);
             simulated_journal journal(rows.size());
             std::mt19937_64 random(seed * 1000 + at);
-            bool done = simulated_process(rows, service, journal, faults, options(4, 12, seed), seed).run(at);
+            bool done =
+                simulated_process(rows, service, journal, faults, test_options(4, 12, seed), seed).run(at);
             const bool reached_the_end = done;
             for (std::uint64_t session = 1; !done; ++session) {
                 ++crashes;
                 REQUIRE(session < 200);
                 journal.crash(random());
                 const std::size_t events = session < 4 ? 1 + random() % 40 : no_end;
-                done = simulated_process(rows, service, journal, faults, options(4, 12, seed), random())
+                done = simulated_process(rows, service, journal, faults, test_options(4, 12, seed), random())
                            .run(events);
             }
             const auto replay = journal.reopen();
@@ -147,7 +126,7 @@ TEST_CASE(
         auto service = service_for(rows);
         simulated_journal journal(rows.size());
         {
-            simulated_process p(rows, service, journal, {}, options(2, 1), 1);
+            simulated_process p(rows, service, journal, {}, test_options(2, 1), 1);
             p.interfere = [&](const order& o, const row& r) {
                 if (!o.lookup) service.handle(r, false);
                 return std::optional(http_reply{500, "", {}});
@@ -156,7 +135,7 @@ TEST_CASE(
             CHECK(p.state().counts()[outcome::in_doubt] == 3);
             CHECK(p.state().counts()[outcome::blocked] == 3);
         }
-        simulated_process second(rows, service, journal, {}, options(2), 2);
+        simulated_process second(rows, service, journal, {}, test_options(2), 2);
         const bool done = second.run(at);
         if (!done && at % 2 == 0) {
             second.state().stop(end_reason::interrupted, "");
@@ -166,7 +145,7 @@ TEST_CASE(
             journal.crash(at * 7);
         }
         if (!journal.reopen().finished())
-            CHECK(simulated_process(rows, service, journal, {}, options(2), 3).run(no_end));
+            CHECK(simulated_process(rows, service, journal, {}, test_options(2), 3).run(no_end));
         const auto counts = journal.reopen().counts();
         CHECK(counts[outcome::applied] + counts[outcome::already] == rows.size());
         check_all_done_once(service);
@@ -180,7 +159,7 @@ TEST_CASE("coordinator: a key that may not look up fails the row in question, no
     auto service = service_for(rows);
     service.tokens["000000000000"].user = user_b;
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(), 1);
+    simulated_process p(rows, service, journal, {}, test_options(), 1);
     p.interfere = [&](const order& o, const row&) -> std::optional<http_reply> {
         if (o.lookup) return http_reply{403, "", {}};
         return std::nullopt;
@@ -197,7 +176,7 @@ TEST_CASE(
     const auto rows = onboarding(1, true);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(2, 6), 1);
+    simulated_process p(rows, service, journal, {}, test_options(2, 6), 1);
     int refusals = 5;
     p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
         if (refusals == 5) service.handle(r, o.lookup);
@@ -216,7 +195,7 @@ TEST_CASE("coordinator: a 403 about one row that speaks of a quota for ever reje
     const auto rows = onboarding(40, false);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(8, 6), 1);
+    simulated_process p(rows, service, journal, {}, test_options(8, 6), 1);
     unsigned refusals = 0;
     p.interfere = [&](const order&, const row& r) -> std::optional<http_reply> {
         if (r.index() != 3) return std::nullopt;
@@ -242,7 +221,7 @@ TEST_CASE("coordinator: a row that may have been applied is asked about before a
         const auto rows = onboarding(1, true);
         auto service = service_for(rows);
         simulated_journal journal(rows.size());
-        simulated_process p(rows, service, journal, {}, options(2, 4), 1);
+        simulated_process p(rows, service, journal, {}, test_options(2, 4), 1);
         unsigned sent = 0;
         p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
             if (o.lookup || r.operation() != operation_id::enable) return std::nullopt;
@@ -260,7 +239,7 @@ TEST_CASE("coordinator: a look-up that a quota forbids for ever leaves its row i
     const auto rows = onboarding(4, true);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(4, 6), 1);
+    simulated_process p(rows, service, journal, {}, test_options(4, 6), 1);
     p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
         if (r.index() != 2) return std::nullopt;
         if (o.lookup) return quota_refusal;
@@ -284,7 +263,7 @@ TEST_CASE(
             const auto rows = onboarding(40, false);
             auto service = service_for(rows);
             simulated_journal journal(rows.size());
-            simulated_process p(rows, service, journal, {}, options(8, 6), 1);
+            simulated_process p(rows, service, journal, {}, test_options(8, 6), 1);
             p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
                 // A look-up is told by its token: it looks the same for each of its rows.
                 if (o.lookup ? r.subject() != rows[row_index].what.subject() : r.index() != row_index)
@@ -314,7 +293,7 @@ TEST_CASE("coordinator: a service that limits by 403 is waited for, and costs no
     const auto rows = onboarding(40, false);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(8, 6), 1);
+    simulated_process p(rows, service, journal, {}, test_options(8, 6), 1);
     int refusals = 60;
     p.interfere = [&](const order&, const row&) -> std::optional<http_reply> {
         if (refusals-- > 0) return quota_refusal;
@@ -329,7 +308,7 @@ TEST_CASE("coordinator: a row that is refused without a 429 lets the others go f
     const auto rows = onboarding(40, false);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(1, 6), 1);
+    simulated_process p(rows, service, journal, {}, test_options(1, 6), 1);
     std::vector<std::uint64_t> sent;
     p.interfere = [&](const order&, const row& r) -> std::optional<http_reply> {
         sent.push_back(r.index());
@@ -348,7 +327,7 @@ TEST_CASE(
     auto service = service_for(rows);
     service.tokens["000000000001"].user = "someone-else";
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(), 1);
+    simulated_process p(rows, service, journal, {}, test_options(), 1);
     CHECK(p.run(no_end));
     CHECK(p.state().counts()[outcome::rejected] == 1);
     CHECK(p.state().counts()[outcome::blocked] == 2);
@@ -362,7 +341,7 @@ TEST_CASE("coordinator: a conflict about what is so already is no failure") {
     auto service = service_for(rows);
     service.tokens["000000000000"].user = user_a;
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(), 1);
+    simulated_process p(rows, service, journal, {}, test_options(), 1);
     CHECK(p.run(no_end));
     CHECK(p.state().counts()[outcome::already] == 1);
     CHECK(p.state().counts()[outcome::applied] == 1);
@@ -375,7 +354,7 @@ TEST_CASE(
         const auto rows = onboarding(1, true);
         auto service = service_for(rows);
         simulated_journal journal(rows.size());
-        simulated_process p(rows, service, journal, {}, options(2, 3), 1);
+        simulated_process p(rows, service, journal, {}, test_options(2, 3), 1);
         unsigned sent = 0;
         p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
             if (o.lookup || r.operation() != operation_id::enable) return std::nullopt;
@@ -397,14 +376,14 @@ TEST_CASE(
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
     {
-        simulated_process p(rows, service, journal, {}, options(2, 3), 1);
+        simulated_process p(rows, service, journal, {}, test_options(2, 3), 1);
         p.interfere = [&](const order&, const row&) { return std::optional(http_reply{500, "", {}}); };
         CHECK(p.run(no_end));
         CHECK(p.state().counts()[outcome::in_doubt] == 1);
         CHECK(p.state().counts()[outcome::blocked] == 1);
     }
     CHECK_FALSE(journal.reopen().finished());
-    simulated_process p(rows, service, journal, {}, options(), 2);
+    simulated_process p(rows, service, journal, {}, test_options(), 2);
     CHECK(p.run(no_end));
     CHECK(p.state().counts()[outcome::applied] == 2);
     check_all_done_once(service);
@@ -415,7 +394,7 @@ TEST_CASE("coordinator: look-ups whose replies never make sense leave the row in
     const auto rows = onboarding(2, true);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(2, 3), 1);
+    simulated_process p(rows, service, journal, {}, test_options(2, 3), 1);
     unsigned lookups = 0;
     p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
         if (r.index() != 0) return std::nullopt;
@@ -434,7 +413,7 @@ TEST_CASE("coordinator: an assignment whose reply is lost is looked up before it
     const auto rows = onboarding(1, true);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {.lost_reply = 0}, options(), 1);
+    simulated_process p(rows, service, journal, {.lost_reply = 0}, test_options(), 1);
     std::vector<bool> lookups;
     p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
         if (r.operation() != operation_id::assign) return std::nullopt;
@@ -452,7 +431,7 @@ TEST_CASE("coordinator: being throttled uses up no attempt and parks the run") {
     const auto rows = onboarding(5, true);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(4, 2), 1);
+    simulated_process p(rows, service, journal, {}, test_options(4, 2), 1);
     int refusals = 40;
     p.interfere = [&](const order&, const row&) -> std::optional<http_reply> {
         if (refusals-- > 0) return http_reply{429, "", {{"retry-after", "2"}}};
@@ -470,7 +449,7 @@ TEST_CASE("coordinator: hundreds of 429 use up no attempt, and do not count with
         const auto rows = onboarding(5, true);
         auto service = service_for(rows);
         simulated_journal journal(rows.size());
-        simulated_process p(rows, service, journal, {}, options(4, 2), 1);
+        simulated_process p(rows, service, journal, {}, test_options(4, 2), 1);
         unsigned refusals = 0;
         p.interfere = [&](const order&, const row& r) -> std::optional<http_reply> {
             if (r.index() != 4 || refusals == 500) return std::nullopt;
@@ -492,7 +471,7 @@ TEST_CASE(
     for (const bool curable : {true, false}) {
         auto service = service_for(rows);
         simulated_journal journal(rows.size());
-        simulated_process p(rows, service, journal, {}, options(8), 1);
+        simulated_process p(rows, service, journal, {}, test_options(8), 1);
         p.interfere = [&](const order& o, const row&) -> std::optional<http_reply> {
             if (curable && o.generation > 1) return std::nullopt;
             return http_reply{403, R"({"message":"bad token"})", {}};
@@ -516,7 +495,7 @@ TEST_CASE("coordinator: stopped, it lets what is in flight finish and withdraws 
     const auto rows = onboarding(60, false);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(4), 1);
+    simulated_process p(rows, service, journal, {}, test_options(4), 1);
     CHECK_FALSE(p.run(30));
     p.state().stop(end_reason::interrupted, "");
     CHECK(p.run(no_end));
@@ -534,7 +513,7 @@ TEST_CASE("coordinator: --stop-after-failures stops, by number and by share") {
     for (const std::string limit : {"10", "50%"}) {
         simulated_service service;  // knows no token: every row fails
         simulated_journal journal(rows.size());
-        auto o = options(4);
+        auto o = test_options(4);
         o.stop_after = *parse_failure_limit(limit);
         simulated_process p(rows, service, journal, {}, o, 1);
         CHECK(p.run(no_end));
@@ -551,7 +530,7 @@ TEST_CASE("coordinator: a redirect stops the run") {
     const auto rows = onboarding(10, true);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, options(), 1);
+    simulated_process p(rows, service, journal, {}, test_options(), 1);
     p.interfere = [&](const order&, const row&) {
         return std::optional(http_reply{302, "", {{"location", "https://login"}}});
     };
@@ -564,7 +543,7 @@ TEST_CASE("coordinator: an invalid row blocks the later rows of its token") {
     simulated_journal journal(2);
     journal_replay replay = journal.reopen();
     run_observer observer;
-    coordinator c(options(), replay.counts(), journal, observer);
+    coordinator c(test_options(), replay.counts(), journal, observer);
     row_view bad{.index = 0, .line = 2, .operation = operation_id::assign};
     bad.fields[static_cast<std::size_t>(field::token_serial)] = "1";
     c.admit_invalid(bad, {"userId", "is missing"}, row_state::untouched, {});

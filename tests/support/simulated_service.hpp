@@ -25,6 +25,7 @@ struct fault_shares {
     int server_error_after = 0;  ///< 500, and applied all the same
     int lost_request = 0;        ///< the connection breaks, nothing applied
     int lost_reply = 0;          ///< applied, and the connection breaks
+    int stalled = 0;             ///< no reply in time, and applied some time later
     int garbage = 0;             ///< 200 with nonsense, nothing applied
     int throttle = 0;            ///< 429
 };
@@ -184,13 +185,16 @@ class simulated_process {
             if (!advance()) throw std::logic_error("the run is stuck");
         }
         for (auto& [id, f] : in_flight_)
-            if (f.applied_later && random_() % 2 == 0) service_.handle(row_of(f.o), f.o.lookup);
+            if ((f.applied_later || f.stalled) && random_() % 2 == 0)
+                service_.handle(row_of(f.o), f.o.lookup);
         return false;
     }
 
     coordinator& state() { return coordinator_; }
     /// Lets a test decide replies itself; nothing: as usual.
     std::function<std::optional<http_reply>(const order&, const row&)> interfere;
+    /// Lets a test decide that no reply comes; asked where `interfere` left it open.
+    std::function<std::optional<transport_failure>(const order&, const row&)> lose;
     std::uint64_t bearer_generation = 1;
 
   private:
@@ -213,7 +217,9 @@ class simulated_process {
         order o;
         std::optional<http_reply> reply;
         transport_failure failure;
-        bool applied_later = false;
+        bool applied_later = false;  ///< when the reply is due, so that a power failure can come before it
+        bool stalled = false;        ///< applied after it was given up
+        bool given_up = false;
     };
 
     moment clock() const {
@@ -242,12 +248,17 @@ class simulated_process {
     }
 
     void send() {
-        flight f{coordinator_.take(now_), {}, {}, false};
+        flight f;
+        f.o = coordinator_.take(now_);
         f.o.generation = std::max(bearer_generation, coordinator_.refused_generation() + 1);
         ++service_.requests;
         const row& r = row_of(f.o);
         if (interfere) f.reply = interfere(f.o, r);
-        if (!f.reply) decide(f, r);
+        const auto lost = !f.reply && lose ? lose(f.o, r) : std::nullopt;
+        if (lost)
+            f.failure = *lost;
+        else if (!f.reply)
+            decide(f, r);
         const auto id = next_id_++;
         events_.push({now_ + std::chrono::milliseconds(1 + random_() % 20), id, id});
         in_flight_.emplace(id, std::move(f));
@@ -266,13 +277,15 @@ class simulated_process {
             f.applied_later = false;
         } else if (falls_on(faults_.lost_reply)) {
             service_.handle(r, f.o.lookup);
+        } else if (falls_on(faults_.stalled)) {
+            f.failure = {.maybe_received = true, .timed_out = true, .message = "no reply within 30 s"};
+            f.stalled = true;
         } else if (falls_on(faults_.garbage)) {
             f.reply = http_reply{200, "<html>", {}};
         } else if (falls_on(faults_.throttle)) {
             f.reply = http_reply{429, "", {{"retry-after", "1"}}};
         } else {
-            f.applied_later =
-                true;  // applied when the reply is due, so that a power failure can come before it
+            f.applied_later = true;
         }
     }
 
@@ -293,11 +306,20 @@ class simulated_process {
         }
         flight f = std::move(in_flight_.at(e.request));
         in_flight_.erase(e.request);
+        if (f.given_up) {
+            service_.handle(row_of(f.o), f.o.lookup);
+            return true;
+        }
         if (f.applied_later) f.reply = service_.handle(row_of(f.o), f.o.lookup);
         if (f.reply)
             coordinator_.replied(f.o, *f.reply, clock());
         else
             coordinator_.failed(f.o, f.failure, clock());
+        if (f.stalled) {
+            f.given_up = true;
+            events_.push({now_ + std::chrono::milliseconds(1 + random_() % 500), next_id_++, e.request});
+            in_flight_.emplace(e.request, std::move(f));
+        }
         return true;
     }
 
@@ -316,5 +338,33 @@ class simulated_process {
     std::priority_queue<event> events_;
     std::map<std::uint64_t, flight> in_flight_;
 };
+
+// ---- the job that most tests run
+
+/// Assign and enable for each of `tokens` tokens, either token by token or all assigns first.
+inline std::vector<owned_row> onboarding(std::size_t tokens, bool interleaved) {
+    std::vector<owned_row> rows;
+    for (int pass = 0; pass < (interleaved ? 1 : 2); ++pass)
+        for (std::size_t i = 0; i < tokens; ++i) {
+            const auto serial = fmt::format("{:012}", i);
+            const auto& user = i % 2 == 0 ? user_a : user_b;
+            if (interleaved || pass == 0) rows.emplace_back(rows.size(), operation_id::assign, serial, user);
+            if (interleaved || pass == 1) rows.emplace_back(rows.size(), operation_id::enable, serial, user);
+        }
+    return rows;
+}
+
+/// Knows the job's tokens; nobody has any.
+inline simulated_service service_for(const std::vector<owned_row>& rows) {
+    simulated_service s;
+    for (const auto& r : rows) s.tokens[std::string(r.what.subject())];
+    return s;
+}
+
+inline coordinator::options test_options(unsigned concurrency = 8, unsigned attempts = 6,
+                                         std::uint64_t seed = 1) {
+    return {
+        .concurrency = concurrency, .max_attempts = attempts, .max_rate = {}, .stop_after = {}, .seed = seed};
+}
 
 }  // namespace muster::test
