@@ -35,6 +35,15 @@ exit_code say_finished(const journal_replay& replay, const std::string& path, co
     return exit_code_of(summary.counts, std::nullopt, 0);
 }
 
+// The service that this session goes to has answered this run: a row is done, or a limit known.
+bool answered_before(const journal_replay& before, const run_settings& now) {
+    const run_settings& then = before.header().settings;
+    const auto counts = before.counts();
+    const bool answered = counts[outcome::applied] + counts[outcome::already] + counts[outcome::rejected] > 0;
+    return (answered || before.limit()) && then.credentials == now.credentials &&
+           then.base_url == now.base_url && then.proxy == now.proxy;
+}
+
 result<exit_code> resume_run(const options_of_resume& options, run_settings& settings, console& out) {
     boost::asio::io_context context(1);
     journal_contents contents;
@@ -57,6 +66,7 @@ result<exit_code> resume_run(const options_of_resume& options, run_settings& set
     auto service =
         open_service(settings, options.run.proxy().empty() ? settings.proxy : options.run.proxy(), out);
     if (!service) return service.error();
+    service->reached_before = answered_before(contents.replay, settings);
     contents.replay.use_settings(settings);
     if (const auto blocked = contents.replay.reopen_blocked(); !blocked.empty())
         (*journal)->withdrawn(blocked);

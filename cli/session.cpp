@@ -60,7 +60,8 @@ class signal_watch {
     instant signalled_{};
 };
 
-pipeline_options options_of(const run_settings& s, const std::optional<learnt_limit>& remembered) {
+pipeline_options options_of(const run_settings& s, const std::optional<learnt_limit>& remembered,
+                            bool reached_before) {
     pipeline_options o;
     o.decisions = {.concurrency = s.concurrency,
                    .max_attempts = s.max_attempts,
@@ -72,6 +73,7 @@ pipeline_options options_of(const run_settings& s, const std::optional<learnt_li
     if (const auto limit = parse_failure_limit(s.stop_after_failures)) o.decisions.stop_after = *limit;
     o.skip_invalid = s.skip_invalid;
     o.outage_timeout = s.outage_timeout;
+    o.reached_before = reached_before;
     return o;
 }
 
@@ -96,7 +98,7 @@ result<service_access> open_service(const run_settings& settings, const std::str
                                         .connect_timeout = settings.connect_timeout,
                                         .request_timeout = settings.request_timeout});
     if (!https) return https.error();
-    return service_access{std::move(*key), std::move(*https)};
+    return service_access{.key = std::move(*key), .https = std::move(*https)};
 }
 
 exit_code work_on(boost::asio::io_context& context, const job_file& job, row_mapper mapper,
@@ -118,7 +120,7 @@ exit_code work_on(boost::asio::io_context& context, const job_file& job, row_map
                   .journal = journal,
                   .before = before,
                   .observer = display},
-                 options_of(settings, before.limit()));
+                 options_of(settings, before.limit(), service.reached_before));
     signal_watch signals(context, run, out, "muster resume " + shell_word(journal_path));
     if (settings.progress) display.start(run);
     const auto ended = run.run([&] {

@@ -19,6 +19,7 @@ namespace muster {
 struct service_access {
     credentials key;
     std::shared_ptr<https_context> https;
+    bool reached_before = false;  ///< it answered an earlier session of this run
 };
 /// `proxy` may hold a password that the settings do not. Warnings go to `out`.
 result<service_access> open_service(const run_settings& settings, const std::string& proxy, console& out);

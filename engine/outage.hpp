@@ -12,8 +12,9 @@ class outage {
   public:
     /// `attempts`: failed connects in a row before a service that was never reached is given up.
     /// `patience`: how long a service that was there before is waited for.
-    outage(unsigned attempts, std::chrono::milliseconds patience)
-        : attempts_(attempts), patience_(patience) {}
+    /// `reached_before`: it was there in an earlier session of the run.
+    outage(unsigned attempts, std::chrono::milliseconds patience, bool reached_before = false)
+        : attempts_(attempts), patience_(patience), reached_(reached_before) {}
 
     /// A connection was made, or a reply came.
     void reached(instant) noexcept {
@@ -36,7 +37,7 @@ class outage {
     unsigned attempts_;
     std::chrono::milliseconds patience_;
     unsigned failures_ = 0;
-    bool reached_ = false;
+    bool reached_;
     instant since_{};
     instant retry_at_{};
 };

@@ -47,7 +47,7 @@ struct pipeline::impl {
           coord(o.decisions, parts.before.counts(), parts.journal, parts.observer),
           pass(parts.job.start_pass()),
           timer(parts.context),
-          gap(o.decisions.max_attempts, o.outage_timeout),
+          gap(o.decisions.max_attempts, o.outage_timeout, o.reached_before),
           random(o.decisions.seed + 1),
           started(std::chrono::steady_clock::now()) {}
 

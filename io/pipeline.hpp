@@ -34,6 +34,7 @@ struct pipeline_options {
     coordinator::options decisions;
     bool skip_invalid = false;
     std::chrono::milliseconds outage_timeout{300'000};
+    bool reached_before = false;  ///< the service answered in an earlier session: an outage is waited out
 };
 
 class pipeline {

@@ -76,6 +76,29 @@ class Kill(E2E):
         self.all_done(muster("resume", self.journal_of(job)), len(rows))
         self.onboarded(self.journal_of(job), rows)
 
+    def killed_halfway(self):
+        rows = onboarding(self.tenant, tokens=60, devices=20)
+        job = self.job(rows)
+        with self.tenant.serve("--limit", "bucket:100/s:10") as server:
+            run = self.start_job(job, server)
+            self.after(run, 60)
+            self.exits(-signal.SIGKILL, run.kill())
+        return rows, self.journal_of(job), server.port
+
+    def test_resume_waits_for_a_service_that_was_there_before_the_kill(self):
+        rows, journal, port = self.killed_halfway()
+        run = start("resume", journal, "--max-attempts", "1")
+        wait_until(lambda: "trying again" in run.err_so_far() or not run.runs(), "word of the outage")
+        time.sleep(0.5)
+        with self.tenant.serve(port=port):
+            self.all_done(run.wait(), len(rows))
+        self.onboarded(journal, rows)
+
+    def test_resume_gives_another_address_up_soon_where_nobody_ever_answered(self):
+        _, journal, _ = self.killed_halfway()
+        elsewhere = f"{LOCAL}:{unused_port()}"
+        self.exits(4, muster("resume", journal, "--base-url", elsewhere, "--max-attempts", "2", timeout=10))
+
     def test_resume_needs_no_argument_but_the_journal_even_from_another_directory(self):
         rows = onboarding(self.tenant, tokens=40, devices=20)
         job = self.job(rows)

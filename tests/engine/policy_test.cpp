@@ -116,4 +116,9 @@ TEST_CASE("outage: a service never reached is given up soon, one that was there 
     CHECK(was.failed(now + 10min, random));
     was.reached(now + 10min);
     CHECK_FALSE(was.failed(now + 20min, random));
+
+    outage earlier(1, 5min, true);  // it answered an earlier session
+    CHECK_FALSE(earlier.failed(now, random));
+    CHECK_FALSE(earlier.failed(now + 4min, random));
+    CHECK(earlier.failed(now + 10min, random));
 }
