@@ -137,12 +137,17 @@ class Soak:
         while self.ended is None and self.kills < self.options.kills and self.reaches(0):
             time.sleep(self.random.random() * 0.1)
             self.kill()
+        while self.ended is None and self.run.runs() and self.left() > 0:
+            time.sleep(0.02)
+        if self.left() <= 0:
+            self.wrong.append(f"not done within {self.options.timeout:.0f} s")
         if self.ended is None:
-            self.ended = self.run.wait(max(1.0, self.left()))
+            self.ended = self.run.kill()
         self.figures["seconds"] = round(time.monotonic() - self.began)
         time.sleep(SETTLED_AFTER)
         self.server.stop()
-        self.sent_nothing_more()
+        if self.ended.code == 0:
+            self.sent_nothing_more()
 
     def sent_nothing_more(self):
         again = muster("resume", self.journal)
@@ -268,14 +273,17 @@ def main():
     options = parser.parse_args()
 
     directory = pathlib.Path(tempfile.mkdtemp(prefix="muster-soak-"))
-    soak = Soak(options, directory)
+    soak, kept = None, True
     try:
+        soak = Soak(options, directory)
         soak.happen()
         soak.judge()
-    finally:
-        soak.close()
         soak.tell()
-        if soak.wrong or "changes" not in soak.figures:
+        kept = bool(soak.wrong)
+    finally:
+        if soak is not None:
+            soak.close()
+        if kept:
             print(f"kept: {directory}")
         else:
             shutil.rmtree(directory)
