@@ -5,7 +5,7 @@
 # wrong, with what differs.
 #
 #   tests/e2e/soak.sh [SEED] [--rows N] [--kills N] [--rate N/s]       seed 1 unless given; the same seed, the same job,
-#                                                                      faults and moments
+#                                                                      dice and moments, as far as timing allows
 # Takes about seven minutes, fifteen at most. MUSTER_BUILD names a build directory (default: build).
 set -euo pipefail
 cd "$(dirname "$0")"
