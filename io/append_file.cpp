@@ -12,35 +12,37 @@
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <unistd.h>
 
 namespace muster {
 
-result<void> write_all(int fd, std::string_view bytes, const std::string& name) {
+result<void> write_all(storage& disk, int fd, std::string_view bytes, const std::string& name) {
     while (!bytes.empty()) {
-        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-        if (n >= 0)
+        const ssize_t n = disk.write(fd, bytes.data(), bytes.size());
+        if (n > 0)
             bytes.remove_prefix(static_cast<std::size_t>(n));
-        else if (errno != EINTR)
-            return error(errc::storage, fmt::format("{}: cannot be written: {}", name, std::strerror(errno)));
+        else if (n == 0 || errno != EINTR)  // a file that takes nothing would be asked for ever
+            return error(errc::storage, fmt::format("{}: cannot be written: {}", name,
+                                                    n == 0 ? "it takes nothing" : std::strerror(errno)));
     }
     return {};
 }
 
-result<void> sync_folder_of(const std::string& path) {
+result<void> write_all(int fd, std::string_view bytes, const std::string& name) {
+    return write_all(system_storage(), fd, bytes, name);
+}
+
+result<void> sync_folder_of(storage& disk, const std::string& path) {
     auto folder = std::filesystem::path(path).parent_path().string();
     if (folder.empty()) folder = ".";
-    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool good = fd >= 0 && ::fsync(fd) == 0;
-    const int problem = errno;
-    if (fd >= 0) ::close(fd);
-    if (!good)
-        return error(errc::storage, fmt::format("{}: cannot be synced: {}", folder, std::strerror(problem)));
+    const descriptor fd(disk, disk.open(folder.c_str(), O_RDONLY | O_DIRECTORY, 0));
+    if (fd.get() < 0 || disk.fsync(fd.get()) != 0)
+        return error(errc::storage, fmt::format("{}: cannot be synced: {}", folder, std::strerror(errno)));
     return {};
 }
 
 struct append_file::impl {
     boost::asio::any_io_executor executor;
+    storage* disk;
     int fd;
     std::string name;
 
@@ -50,6 +52,19 @@ struct append_file::impl {
     bool ending = false;
     bool busy = false;  // of the owner's thread only
     std::thread thread;
+
+    // In pieces, so that no more than that is ever unsynced.
+    result<void> write_and_sync(std::string_view bytes) {
+        while (!bytes.empty()) {
+            const auto piece = bytes.substr(0, most_unsynced);
+            bytes.remove_prefix(piece.size());
+            if (auto written = write_all(*disk, fd, piece, name); !written) return written;
+            if (disk->fdatasync(fd) != 0)
+                return error(errc::storage,
+                             fmt::format("{}: cannot be synced: {}", name, std::strerror(errno)));
+        }
+        return {};
+    }
 
     void work() {
         while (true) {
@@ -63,10 +78,7 @@ struct append_file::impl {
                 done = std::move(batch->second);
                 batch.reset();
             }
-            auto outcome = write_all(fd, bytes, name);
-            if (outcome && ::fdatasync(fd) != 0)
-                outcome =
-                    error(errc::storage, fmt::format("{}: cannot be synced: {}", name, std::strerror(errno)));
+            auto outcome = write_and_sync(bytes);
             boost::asio::post(executor, [this, outcome = std::move(outcome), bytes = std::move(bytes),
                                          done = std::move(done)]() mutable {
                 busy = false;
@@ -76,9 +88,10 @@ struct append_file::impl {
     }
 };
 
-append_file::append_file(boost::asio::any_io_executor executor, int fd, std::string name)
+append_file::append_file(boost::asio::any_io_executor executor, int fd, std::string name, storage& disk)
     : impl_(std::make_unique<impl>()) {
     impl_->executor = std::move(executor);
+    impl_->disk = &disk;
     impl_->fd = fd;
     impl_->name = std::move(name);
     impl_->thread = std::thread([i = impl_.get()] { i->work(); });
@@ -91,7 +104,7 @@ append_file::~append_file() {
     }
     impl_->changed.notify_one();
     impl_->thread.join();
-    ::close(impl_->fd);
+    impl_->disk->close(impl_->fd);
 }
 
 void append_file::append(std::string bytes, handler done) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/error.hpp"
+#include "io/storage.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -12,13 +13,17 @@
 
 namespace muster {
 
+/// At most so many bytes are ever written and not yet synced.
+inline constexpr std::size_t most_unsynced = 4 * 1024 * 1024;
+
 class append_file {
   public:
     /// Called on the executor when a batch is durable or has failed; the buffer comes back for reuse.
     using handler = std::function<void(result<void>, std::string)>;
 
     /// Takes over `fd`, positioned at the end. `name` is for messages.
-    append_file(boost::asio::any_io_executor executor, int fd, std::string name);
+    append_file(boost::asio::any_io_executor executor, int fd, std::string name,
+                storage& disk = system_storage());
     /// Waits for the batch under way; its handler is not called any more once the executor is gone.
     ~append_file();
     append_file(const append_file&) = delete;
@@ -35,9 +40,10 @@ class append_file {
 };
 
 /// Writes all of `bytes`; short writes and interruptions are gone on with. Fails (storage), naming the file.
+result<void> write_all(storage& disk, int fd, std::string_view bytes, const std::string& name);
 result<void> write_all(int fd, std::string_view bytes, const std::string& name);
 
 /// Makes a new file's name durable: syncs the folder it is in.
-result<void> sync_folder_of(const std::string& path);
+result<void> sync_folder_of(storage& disk, const std::string& path);
 
 }  // namespace muster

@@ -8,8 +8,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace muster {
 namespace {
@@ -20,52 +18,17 @@ error storage_error(const std::string& path, std::string_view what) {
     return {errc::storage, fmt::format("{}: {}: {}", path, what, std::strerror(errno))};
 }
 
-class descriptor {
-  public:
-    explicit descriptor(int fd) : fd_(fd) {}
-    ~descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    descriptor(const descriptor&) = delete;
-    descriptor& operator=(const descriptor&) = delete;
-    [[nodiscard]] int get() const noexcept { return fd_; }
-    int release() noexcept { return std::exchange(fd_, -1); }
-    void reset(int fd) noexcept { fd_ = fd; }
-
-  private:
-    int fd_;
-};
-
-result<int> open_existing(const std::string& path, int flags) {
-    const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+result<int> open_existing(storage& disk, const std::string& path, int flags) {
+    const int fd = disk.open(path.c_str(), flags, 0);
     if (fd >= 0) {
-        struct stat info {};
-        if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) return fd;
-        ::close(fd);
+        struct ::stat info {};
+        if (disk.fstat(fd, info) == 0 && S_ISREG(info.st_mode)) return fd;
+        disk.close(fd);
         return error(errc::journal_missing, fmt::format("{}: is not a file", path));
     }
     if (errno == ENOENT || errno == ENOTDIR)
         return error(errc::journal_missing, fmt::format("{}: there is no such journal", path));
     return storage_error(path, "cannot be opened");
-}
-
-// Locks belong to the open file (OFD locks): they end with the process however it ends, and can be asked for
-// without being taken.
-struct ::flock whole_file(short type) {
-    struct ::flock lock {};
-    lock.l_type = type;
-    lock.l_whence = SEEK_SET;
-    return lock;
-}
-
-bool lock_exclusively(int fd) {
-    auto lock = whole_file(F_WRLCK);
-    return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
-}
-
-bool locked_by_another(int fd) {
-    auto lock = whole_file(F_WRLCK);
-    return ::fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 error creation_error(const std::string& path) {
@@ -76,34 +39,58 @@ error creation_error(const std::string& path) {
 
 // A locked file with this content, or none at all: it gets its name only when it is whole, so that a crash
 // leaves no journal that cannot be read. (File systems without O_TMPFILE name it first.)
-result<int> create_whole(const std::string& path, const std::string& content) {
+result<int> create_whole(storage& disk, const std::string& path, const std::string& content) {
     auto folder = std::filesystem::path(path).parent_path().string();
     if (folder.empty()) folder = ".";
-    descriptor fd(::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+    descriptor fd(disk, disk.open(folder.c_str(), O_RDWR | O_TMPFILE, 0600));
     const bool nameless = fd.get() >= 0;
-    if (!nameless) fd.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!nameless) fd.reset(disk.open(path.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600));
     if (fd.get() < 0) return creation_error(path);
-    auto written = write_all(fd.get(), content, path);
-    if (written && ::fdatasync(fd.get()) != 0) written = storage_error(path, "cannot be synced");
-    if (written && !lock_exclusively(fd.get()))
-        written = storage_error(path, "cannot be locked");
+    auto written = write_all(disk, fd.get(), content, path);
+    if (written && disk.fdatasync(fd.get()) != 0) written = storage_error(path, "cannot be synced");
+    if (written && disk.lock(fd.get()) != 0) written = storage_error(path, "cannot be locked");
     if (!written) {
-        if (!nameless) ::unlink(path.c_str());
+        if (!nameless) disk.unlink(path.c_str());
         return written.error();
     }
-    const auto itself = fmt::format("/proc/self/fd/{}", fd.get());
-    if (nameless && ::linkat(AT_FDCWD, itself.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0)
-        return creation_error(path);
+    if (nameless && disk.link_open(fd.get(), path.c_str()) != 0) return creation_error(path);
     return fd.release();
+}
+
+result<void> lock_for_work(storage& disk, int fd, const std::string& path) {
+    if (disk.lock(fd) == 0) return {};
+    if (errno == EAGAIN || errno == EACCES)
+        return error(errc::journal_busy, fmt::format("{}: another muster is at work on this journal", path));
+    return storage_error(path, "cannot be locked");
+}
+
+// What was read may be in the kernel's memory only: the process before was killed before its sync, or its
+// sync failed, behind which the kernel takes the pages for clean and would never write them. The end of the
+// file, as much as can be unsynced, is therefore written again over itself, and synced, before anything
+// relies on it.
+result<void> make_durable(storage& disk, int fd, const std::string& path, std::uint64_t size) {
+    const std::uint64_t from = size > most_unsynced ? size - most_unsynced : 0;
+    std::string tail(static_cast<std::size_t>(size - from), '\0');
+    for (std::size_t have = 0; have < tail.size();) {
+        const ssize_t n =
+            disk.pread(fd, tail.data() + have, tail.size() - have, static_cast<off_t>(from + have));
+        if (n == 0 || (n < 0 && errno != EINTR)) return storage_error(path, "cannot be read");
+        if (n > 0) have += static_cast<std::size_t>(n);
+    }
+    if (disk.lseek(fd, static_cast<off_t>(from)) < 0) return storage_error(path, "cannot be written");
+    if (auto written = write_all(disk, fd, tail, path); !written) return written;
+    if (disk.fdatasync(fd) != 0) return storage_error(path, "cannot be synced");
+    return sync_folder_of(disk, path);  // its name, too, may be in memory only
 }
 
 // Feeds the decoder until it has something to say.
 class chunk_reader {
   public:
-    chunk_reader(int fd, const std::string& path) : fd_(fd), path_(path), chunk_(read_chunk, '\0') {}
+    chunk_reader(storage& disk, int fd, const std::string& path)
+        : disk_(disk), fd_(fd), path_(path), chunk_(read_chunk, '\0') {}
 
     result<void> feed(journal_decoder& decoder) {
-        const ssize_t n = ::pread(fd_, chunk_.data(), chunk_.size(), static_cast<off_t>(at_));
+        const ssize_t n = disk_.pread(fd_, chunk_.data(), chunk_.size(), static_cast<off_t>(at_));
         if (n < 0) {
             if (errno == EINTR) return {};
             return storage_error(path_, "cannot be read");
@@ -116,6 +103,7 @@ class chunk_reader {
     [[nodiscard]] std::uint64_t bytes() const noexcept { return at_; }
 
   private:
+    storage& disk_;
     int fd_;
     const std::string& path_;
     std::string chunk_;
@@ -131,10 +119,11 @@ result<journal_decoder::step> next_step(chunk_reader& reader, journal_decoder& d
     }
 }
 
-result<journal_contents> read_descriptor(int fd, const std::string& path, const outcome_visitor& visit) {
+result<journal_contents> read_descriptor(storage& disk, int fd, const std::string& path,
+                                         const outcome_visitor& visit) {
     using step = journal_decoder::step;
     journal_contents c;
-    chunk_reader reader(fd, path);
+    chunk_reader reader(disk, fd, path);
     journal_record record;
     while (true) {
         auto s = next_step(reader, c.decoder, record, false);
@@ -173,12 +162,12 @@ result<journal_contents> read_descriptor(int fd, const std::string& path, const 
 
 }  // namespace
 
-result<journal_contents> read_journal(const std::string& path, const outcome_visitor& visit) {
-    const auto fd = open_existing(path, O_RDONLY);
+result<journal_contents> read_journal(const std::string& path, const outcome_visitor& visit, storage& disk) {
+    const auto fd = open_existing(disk, path, O_RDONLY);
     if (!fd) return fd.error();
-    const descriptor owned(*fd);
-    auto contents = read_descriptor(*fd, path, visit);
-    if (contents) contents->in_use = locked_by_another(*fd);
+    const descriptor owned(disk, *fd);
+    auto contents = read_descriptor(disk, *fd, path, visit);
+    if (contents) contents->in_use = disk.locked_by_another(*fd) == 1;
     return contents;
 }
 
@@ -191,8 +180,9 @@ std::string damage_text(const std::string& path, const journal_contents& content
 }
 
 struct journal_file::impl {
-    impl(boost::asio::any_io_executor executor, int fd, const std::string& path, journal_encoder e)
-        : encoder(std::move(e)), file(std::move(executor), fd, path) {}
+    impl(boost::asio::any_io_executor executor, storage& disk, int fd, const std::string& path,
+         journal_encoder e)
+        : encoder(std::move(e)), file(std::move(executor), fd, path, disk) {}
 
     journal_encoder encoder;
     append_file file;
@@ -205,43 +195,38 @@ journal_file::~journal_file() = default;
 
 result<std::unique_ptr<journal_file>> journal_file::create(boost::asio::any_io_executor executor,
                                                            const std::string& path,
-                                                           const journal_header& header) {
+                                                           const journal_header& header, storage& disk) {
     journal_encoder encoder(header);
-    auto fd = create_whole(path, encoder.take());
+    auto fd = create_whole(disk, path, encoder.take());
     if (!fd) return fd.error();
-    if (const auto synced = sync_folder_of(path); !synced) {
-        ::close(*fd);
-        ::unlink(path.c_str());
+    if (const auto synced = sync_folder_of(disk, path); !synced) {
+        disk.close(*fd);
+        disk.unlink(path.c_str());
         return synced.error();
     }
     return std::unique_ptr<journal_file>(
-        new journal_file(std::make_unique<impl>(std::move(executor), *fd, path, std::move(encoder))));
+        new journal_file(std::make_unique<impl>(std::move(executor), disk, *fd, path, std::move(encoder))));
 }
 
 result<std::unique_ptr<journal_file>> journal_file::resume(boost::asio::any_io_executor executor,
                                                            const std::string& path,
-                                                           journal_contents& contents) {
-    const auto opened = open_existing(path, O_RDWR);
+                                                           journal_contents& contents, storage& disk) {
+    const auto opened = open_existing(disk, path, O_RDWR);
     if (!opened) return opened.error();
-    descriptor fd(*opened);
-    if (!lock_exclusively(fd.get())) {
-        if (errno == EAGAIN || errno == EACCES)
-            return error(errc::journal_busy,
-                         fmt::format("{}: another muster is at work on this journal", path));
-        return storage_error(path, "cannot be locked");
-    }
-    auto read = read_descriptor(fd.get(), path, {});
+    descriptor fd(disk, *opened);
+    if (const auto locked = lock_for_work(disk, fd.get(), path); !locked) return locked.error();
+    auto read = read_descriptor(disk, fd.get(), path, {});
     if (!read) return read.error();
     contents = std::move(*read);
     if (!contents.damages.empty()) return error(errc::journal_damaged, damage_text(path, contents));
-    const auto end = static_cast<off_t>(contents.good_bytes);
-    if (contents.torn_bytes > 0 && (::ftruncate(fd.get(), end) != 0 || ::fdatasync(fd.get()) != 0))
+    if (contents.torn_bytes > 0 && disk.ftruncate(fd.get(), static_cast<off_t>(contents.good_bytes)) != 0)
         return storage_error(path, "its torn tail cannot be cut off");
-    if (::lseek(fd.get(), end, SEEK_SET) < 0) return storage_error(path, "cannot be written");
+    if (const auto durable = make_durable(disk, fd.get(), path, contents.good_bytes); !durable)
+        return durable.error();
     journal_encoder encoder(contents.replay.header().created_at, contents.good_bytes,
                             contents.decoder.phrases());
     return std::unique_ptr<journal_file>(new journal_file(
-        std::make_unique<impl>(std::move(executor), fd.release(), path, std::move(encoder))));
+        std::make_unique<impl>(std::move(executor), disk, fd.release(), path, std::move(encoder))));
 }
 
 std::uint64_t journal_file::intents(std::span<const std::uint64_t> rows) {

@@ -7,6 +7,7 @@
 #include "engine/journal/decoder.hpp"
 #include "engine/journal/encoder.hpp"
 #include "engine/journal/replay.hpp"
+#include "io/storage.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -43,7 +44,8 @@ using outcome_visitor = std::function<void(const row_outcome&, std::uint64_t)>;
 
 /// Reads a journal without locking or changing it. Fails: journal_missing, storage (cannot be read),
 /// journal_damaged (no journal, another version, a broken header). Other damage is in the contents.
-result<journal_contents> read_journal(const std::string& path, const outcome_visitor& visit = {});
+result<journal_contents> read_journal(const std::string& path, const outcome_visitor& visit = {},
+                                      storage& disk = system_storage());
 
 /// The sentence for a damaged journal, or nothing when it is sound.
 std::string damage_text(const std::string& path, const journal_contents& contents);
@@ -53,12 +55,14 @@ class journal_file final : public journal_sink {
     /// A new journal: the header is on disk, and its name is, when this returns. Fails: journal_exists,
     /// storage.
     static result<std::unique_ptr<journal_file>> create(boost::asio::any_io_executor executor,
-                                                        const std::string& path,
-                                                        const journal_header& header);
-    /// Goes on with a journal: locks it, reads it into `contents`, cuts a torn tail off. Fails as
-    /// read_journal() does, and: journal_busy, journal_damaged for damage of any kind.
+                                                        const std::string& path, const journal_header& header,
+                                                        storage& disk = system_storage());
+    /// Goes on with a journal: locks it, reads it into `contents`, cuts a torn tail off; all that it read is
+    /// on disk when it returns. Fails as read_journal() does, and: journal_busy, journal_damaged for damage
+    /// of any kind.
     static result<std::unique_ptr<journal_file>> resume(boost::asio::any_io_executor executor,
-                                                        const std::string& path, journal_contents& contents);
+                                                        const std::string& path, journal_contents& contents,
+                                                        storage& disk = system_storage());
     ~journal_file() override;
 
     std::uint64_t intents(std::span<const std::uint64_t> rows) override;

@@ -78,8 +78,22 @@ class simulated_service {
     }
 };
 
+/// The journal as a simulated process needs it.
+class run_journal : public journal_sink {
+  public:
+    /// What a new process reads; cuts a torn tail.
+    virtual journal_replay reopen() = 0;
+    /// Starts to make durable what was appended; false when there is nothing to do or a sync is under way.
+    virtual bool begin_sync() = 0;
+    /// Ends it; gives the position up to which all is durable.
+    virtual std::uint64_t end_sync() = 0;
+    virtual void sync_now() = 0;
+};
+/// Thrown by a journal that cannot be written: the process ends.
+struct journal_failed {};
+
 /// A journal in memory: what is durable, and what was written behind it and may be lost or torn.
-class simulated_journal final : public journal_sink {
+class simulated_journal final : public run_journal {
   public:
     explicit simulated_journal(std::uint64_t rows) {
         header_.version = "test";
@@ -101,7 +115,7 @@ class simulated_journal final : public journal_sink {
         reopen();
     }
     /// Reads the journal back and cuts a torn tail.
-    journal_replay reopen() {
+    journal_replay reopen() override {
         journal_replay replay;
         journal_decoder d;
         d.feed(durable_);
@@ -128,19 +142,19 @@ class simulated_journal final : public journal_sink {
     std::uint64_t end(const end_record& r) override { return encoder_->end(r), encoder_->offset(); }
     std::uint64_t limit(const learnt_limit& l) override { return encoder_->limit(l), encoder_->offset(); }
 
-    bool begin_sync() {
+    bool begin_sync() override {
         if (writing_now_ || encoder_->empty()) return false;
         sync_position_ = encoder_->offset();
         writing_ = encoder_->take();
         return writing_now_ = true;
     }
-    std::uint64_t end_sync() {
+    std::uint64_t end_sync() override {
         durable_ += writing_;
         writing_.clear();
         writing_now_ = false;
         return sync_position_;
     }
-    void sync_now() {
+    void sync_now() override {
         if (writing_now_) end_sync();
         if (begin_sync()) end_sync();
     }
@@ -157,9 +171,8 @@ class simulated_journal final : public journal_sink {
 /// One process's life: drives a coordinator until it is done, or until `events` things happened.
 class simulated_process {
   public:
-    simulated_process(const std::vector<owned_row>& rows, simulated_service& service,
-                      simulated_journal& journal, const fault_shares& faults, coordinator::options options,
-                      std::uint64_t seed)
+    simulated_process(const std::vector<owned_row>& rows, simulated_service& service, run_journal& journal,
+                      const fault_shares& faults, coordinator::options options, std::uint64_t seed)
         : rows_(rows),
           service_(service),
           journal_(journal),
@@ -167,22 +180,19 @@ class simulated_process {
           random_(seed),
           replay_(taken_up(journal)),
           options_(options),
-          coordinator_(options, replay_.counts(), journal, observer_) {}
+          coordinator_(options, replay_.counts(), journal, observer_) {
+        for (const auto& r : rows) {
+            by_request_.emplace(key_of(build_request(r.what)), &r.what);
+            by_request_.emplace(key_of(build_lookup(r.what)), &r.what);
+        }
+    }
 
-    /// True when the run came to its end; false when it was cut off after `events` events (power failure:
-    /// requests under way may still be applied).
+    /// True when the run came to its end; false when it was cut off after `events` events, or the journal
+    /// failed (requests under way may still be applied).
     bool run(std::size_t events) {
-        for (; events > 0; --events) {
-            feed();
-            coordinator_.prepare(now_);
-            while (coordinator_.can_send(now_)) send();
-            if (journal_.begin_sync()) events_.push({now_ + 2ms, next_id_++, no_request});
-            if (coordinator_.done()) {
-                coordinator_.finish(1ms);
-                journal_.sync_now();
-                return true;
-            }
-            if (!advance()) throw std::logic_error("the run is stuck");
+        try {
+            if (run_on(events)) return true;
+        } catch (const journal_failed&) {
         }
         for (auto& [id, f] : in_flight_)
             if ((f.applied_later || f.stalled) && random_() % 2 == 0)
@@ -191,15 +201,34 @@ class simulated_process {
     }
 
     coordinator& state() { return coordinator_; }
+    /// How the rows stood when this process began.
+    const journal_replay& before() const { return replay_; }
     /// Lets a test decide replies itself; nothing: as usual.
     std::function<std::optional<http_reply>(const order&, const row&)> interfere;
     /// Lets a test decide that no reply comes; asked where `interfere` left it open.
     std::function<std::optional<transport_failure>(const order&, const row&)> lose;
     std::uint64_t bearer_generation = 1;
+    std::chrono::milliseconds sync_takes{2};
 
   private:
+    bool run_on(std::size_t events) {
+        for (; events > 0; --events) {
+            feed();
+            coordinator_.prepare(now_);
+            while (coordinator_.can_send(now_)) send();
+            if (journal_.begin_sync()) events_.push({now_ + sync_takes, next_id_++, no_request});
+            if (coordinator_.done()) {
+                coordinator_.finish(1ms);
+                journal_.sync_now();
+                return true;
+            }
+            if (!advance()) throw std::logic_error("the run is stuck");
+        }
+        return false;
+    }
+
     // As resume does it: what was blocked is open again.
-    static journal_replay taken_up(simulated_journal& journal) {
+    static journal_replay taken_up(run_journal& journal) {
         journal_replay replay = journal.reopen();
         if (replay.finished()) return replay;
         if (const auto blocked = replay.reopen_blocked(); !blocked.empty()) journal.withdrawn(blocked);
@@ -226,13 +255,9 @@ class simulated_process {
         return {now_, wall_time(1'800'000'001'000ms) +
                           std::chrono::floor<std::chrono::milliseconds>(now_.time_since_epoch())};
     }
-    const row& row_of(const order& o) const {
-        for (const auto& r : rows_)
-            if ((o.lookup ? build_lookup(r.what) : build_request(r.what)).body == o.request.body &&
-                (o.lookup || build_request(r.what).target == o.request.target))
-                return r.what;
-        throw std::logic_error("an order for no row");
-    }
+    static std::string key_of(const http_request& r) { return r.target + '\n' + r.body; }
+    // Of a look-up: any row of that token.
+    const row& row_of(const order& o) const { return *by_request_.at(key_of(o.request)); }
 
     void feed() {
         while (coordinator_.wants_rows()) {
@@ -324,8 +349,9 @@ class simulated_process {
     }
 
     const std::vector<owned_row>& rows_;
+    std::map<std::string, const row*> by_request_;
     simulated_service& service_;
-    simulated_journal& journal_;
+    run_journal& journal_;
     fault_shares faults_;
     std::mt19937_64 random_;
     journal_replay replay_;
