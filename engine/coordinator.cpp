@@ -49,26 +49,20 @@ void coordinator::admit(const row_view& r, row_state before, wall_time now) {
         case row_state::invalid: scheduler_.fail(subject_of(r), r.line); return;
         case row_state::untouched:
         case row_state::intended:
+        case row_state::lost:
+        case row_state::held:
         case row_state::in_doubt: break;
         case row_state::blocked: throw std::logic_error("a blocked row was not reopened");
     }
     const subject_key subject = subject_of(r);
-    if (const auto line = scheduler_.failed_line(subject)) {
-        record(r.line,
-               {.row = r.index,
-                .result = outcome::blocked,
-                .at = now,
-                .details = {},
-                .message = fmt::format("line {} did not succeed", *line)},
-               outcome_of(before));
-        return;
-    }
-    const bool intended = before == row_state::intended || before == row_state::in_doubt;
+    const bool intended = outcome_of(before) == outcome::in_doubt;
+    if (const auto line = scheduler_.failed_line(subject))
+        return record_blocked(r, intended, *line, outcome_of(before), now);
     task& t = scheduler_.at(scheduler_.admit(r, subject, intended));
     t.before = outcome_of(before);
     t.doubtful = intended;
-    t.must_check = before == row_state::in_doubt ||
-                   (before == row_state::intended && !operation_of(r.operation).idempotent);
+    t.held = before == row_state::held;
+    t.must_check = intended && (before != row_state::intended || !operation_of(r.operation).idempotent);
 }
 
 void coordinator::admit_invalid(const row_view& r, const row_problem& problem, row_state before,
@@ -175,8 +169,27 @@ void coordinator::replied(const order& o, const http_reply& reply, moment now) {
     if (v == verdict::unauthorised && !speaks_of_limit) return unauthorised(o, reply.status, words, now);
     if (v == verdict::misdirected) return misdirected(o, reply);
     take_step(o.slot,
-              o.lookup ? judge_.lookup_replied(t, reply, words) : judge_.operation_replied(t, reply, words),
+              o.lookup ? keep_undone(t, judge_.lookup_replied(t, reply, words))
+                       : judge_.operation_replied(t, reply, words),
               now);
+}
+
+// A row of a repaired journal that the look-up found not to be applied is sent only where no later row of its
+// token can have undone it.
+row_step coordinator::keep_undone(const task& t, row_step step) {
+    const bool given_up = step.what == row_step::action::settle && step.result == outcome::exhausted;
+    const bool not_applied = given_up || (step.what == row_step::action::send_again && !t.must_check);
+    if (!not_applied) return step;
+    if (t.held && !unsent_behind_.contains(t.subject))
+        return {.what = row_step::action::settle,
+                .result = outcome::in_doubt,
+                .message =
+                    "records about it were lost with a damaged part of the journal, and it is not so "
+                    "now: it was not sent, or a later line of the same token has undone it; sending "
+                    "it now might undo that line",
+                .details = {}};
+    if (t.before == outcome::in_doubt) unsent_behind_.insert(t.subject);
+    return step;
 }
 
 void coordinator::failed(const order& o, const transport_failure& why, moment now) {
@@ -278,21 +291,30 @@ void coordinator::settle(slot_id s, row_step how, wall_time now) {
 
 void coordinator::block(slot_id s, wall_time now) {
     const task& t = scheduler_.at(s);
-    const auto line = scheduler_.failed_line(t.subject).value_or(0);
-    record(t.what.line(),
-           {.row = t.what.index(),
-            .result = outcome::blocked,
+    record_blocked(t.what.view(), t.doubtful, scheduler_.failed_line(t.subject).value_or(0), t.before, now);
+    scheduler_.release(s);
+}
+
+// A row that may have been sent, behind one of which nobody knows whether it succeeded, is not known to be
+// unsent. (It takes a damaged journal to come to that.)
+void coordinator::record_blocked(const row_view& r, bool doubtful, std::uint64_t by_line, outcome before,
+                                 wall_time now) {
+    const bool unknown = doubtful && doubted_lines_.contains(by_line);
+    record(r.line,
+           {.row = r.index,
+            .result = unknown ? outcome::in_doubt : outcome::blocked,
             .at = now,
             .details = {},
-            .message = fmt::format("line {} did not succeed", line)},
-           t.before);
-    scheduler_.release(s);
+            .message = unknown ? fmt::format("line {} is in doubt, and so is this line behind it", by_line)
+                               : fmt::format("line {} did not succeed", by_line)},
+           before);
 }
 
 void coordinator::record(std::uint64_t line, const row_outcome& o, outcome before) {
     const std::uint64_t position = journal_.outcome(o);
     --counts_[before];
     ++counts_[o.result];
+    if (o.result == outcome::in_doubt) doubted_lines_.insert(line);
     observer_.settled(line, o);
     outcomes_under_way_.push_back({position, no_slot, succeeded(o.result)});
 }

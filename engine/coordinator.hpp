@@ -19,6 +19,8 @@
 #include "engine/row_judge.hpp"
 #include "engine/scheduler.hpp"
 
+#include <boost/unordered/unordered_flat_set.hpp>
+
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -148,10 +150,13 @@ class coordinator {
     void throttled(const order& o, const http_reply& reply, moment now);
     void unauthorised(const order& o, unsigned status, const std::string& words, moment now);
     void misdirected(const order& o, const http_reply& reply);
+    row_step keep_undone(const task& t, row_step step);
     void take_step(slot_id s, row_step step, moment now);
     void try_later(slot_id s, unsigned tries, moment now);
     void settle(slot_id s, row_step how, wall_time now);
     void block(slot_id s, wall_time now);
+    void record_blocked(const row_view& r, bool doubtful, std::uint64_t by_line, outcome before,
+                        wall_time now);
     void record(std::uint64_t line, const row_outcome& o, outcome before);
 
     options options_;
@@ -172,6 +177,10 @@ class coordinator {
     std::string stop_message_;
     std::size_t in_flight_ = 0;
     std::uint64_t refused_generation_ = 0;
+    // Of a journal that was repaired: lines of rows whose doubt remains, and tokens of which the first row in
+    // doubt was found not to be applied, so that those behind it cannot have been sent.
+    boost::unordered_flat_set<std::uint64_t> doubted_lines_;
+    boost::unordered_flat_set<subject_key, subject_hash> unsent_behind_;
     bool operations_authorised_ = false;  // the service took an operation with this key
 
     // Waiting to become durable, by position: intents of rows to send, outcomes of settled rows.

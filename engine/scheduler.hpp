@@ -30,6 +30,7 @@ struct task {
     unsigned refusals = 0;                 ///< that speak of a limit and are no 429, of look-ups too
     bool doubtful = false;                 ///< an attempt may have been applied
     bool must_check = false;               ///< the service is asked before anything else is sent
+    bool held = false;                     ///< not to be sent unless it is certain that it never was
     bool conflicted = false;               ///< the service answered 409; the check tells why
     std::uint64_t refused_generation = 0;  ///< the bearer token that was refused for it, 0 for none
     unsigned last_status = 0;

@@ -4,10 +4,8 @@
 #pragma once
 
 #include "engine/coordinator.hpp"
-#include "engine/journal/decoder.hpp"
 #include "engine/journal/encoder.hpp"
-#include "engine/journal/replay.hpp"
-#include "io/storage.hpp"
+#include "io/journal_reader.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -18,37 +16,6 @@
 #include <vector>
 
 namespace muster {
-
-/// A stretch of a journal that holds no valid record though valid ones follow.
-struct journal_damage {
-    std::uint64_t offset = 0;
-    std::uint64_t bytes = 0;
-    std::string what;
-};
-
-/// All that reading a journal tells.
-struct journal_contents {
-    journal_replay replay;
-    journal_decoder decoder;  ///< at the end of the good part: reads outcomes again, knows the phrases
-    std::uint64_t size = 0;
-    std::uint64_t records = 0;
-    std::uint64_t good_bytes = 0;  ///< up to here every record is valid
-    std::uint64_t torn_bytes = 0;  ///< behind it, of an unfinished write
-    std::vector<journal_damage> damages;
-    std::uint64_t records_behind_damage = 0;
-    bool in_use = false;  ///< another process is writing it
-};
-
-/// Called for every outcome record with its offset.
-using outcome_visitor = std::function<void(const row_outcome&, std::uint64_t)>;
-
-/// Reads a journal without locking or changing it. Fails: journal_missing, storage (cannot be read),
-/// journal_damaged (no journal, another version, a broken header). Other damage is in the contents.
-result<journal_contents> read_journal(const std::string& path, const outcome_visitor& visit = {},
-                                      storage& disk = system_storage());
-
-/// The sentence for a damaged journal, or nothing when it is sound.
-std::string damage_text(const std::string& path, const journal_contents& contents);
 
 class journal_file final : public journal_sink {
   public:

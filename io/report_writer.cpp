@@ -50,13 +50,16 @@ class mapped_file {
 row_outcome outcome_of_row(std::uint64_t row, row_state state, std::uint64_t offset,
                            const journal_decoder& decoder, std::string_view journal) {
     row_outcome o;
-    const bool recorded = state != row_state::untouched && state != row_state::intended;
+    const bool recorded =
+        state != row_state::untouched && state != row_state::intended && state != row_state::lost;
     if (recorded && offset > 0 && decoder.outcome_at(journal, offset, o)) return o;
     o = {};
     o.row = row;
     o.result = outcome_of(state);
     if (state == row_state::intended)
         o.message = "it may have been sent, and no reply is known; resume asks the service";
+    if (state == row_state::lost || state == row_state::held)
+        o.message = "records about it were lost with a damaged part of the journal; resume asks the service";
     return o;
 }
 

@@ -143,7 +143,7 @@ journal_decoder::step journal_decoder::read_frame(std::string_view rest, std::ui
         return step::bad;
     }
     if (type < static_cast<std::uint8_t>(record_type::header) ||
-        type > static_cast<std::uint8_t>(record_type::limit)) {
+        type > static_cast<std::uint8_t>(record_type::lost)) {
         why = "a record of unknown type";
         return step::bad;
     }
@@ -221,11 +221,17 @@ bool journal_decoder::read_payload(const frame& from, journal_record& out) {
         case record_type::phrase: {
             const auto text = in.text();
             if (!in.done()) return false;
-            phrases_.emplace_back(text);
+            if (!numbers_lost_) phrases_.emplace_back(text);
             return true;
         }
         case record_type::intents: return read_rows(in, out.emplace<intents_record>().rows);
         case record_type::withdrawn: return read_rows(in, out.emplace<withdrawn_record>().rows);
+        case record_type::lost: {
+            const auto how = in.byte();
+            auto& r = out.emplace<lost_record>();
+            r.hold = how == 1;
+            return how <= 1 && read_rows(in, r.rows);
+        }
         case record_type::outcome: return read_outcome(in, created_at_, phrases_, out.emplace<row_outcome>());
         case record_type::end: {
             end_record r;
@@ -265,6 +271,7 @@ bool journal_decoder::outcome_at(std::string_view file, std::uint64_t offset, ro
 journal_decoder::step journal_decoder::resync() {
     // A place that is incomplete can only be judged with more bytes, so it holds up the search until they
     // come.
+    numbers_lost_ = true;
     for (std::size_t at = at_ + 1; at < buffer_.size(); ++at) {
         frame found;
         std::string why;

@@ -31,8 +31,8 @@ class journal_decoder {
     step next(journal_record& out);
 
     /// Behind `bad`: looks for the next place at which a valid record starts and goes on from there. record
-    /// means found (next() yields it), need_more and end as with next(). A phrase lost in between leaves
-    /// later references to it empty.
+    /// means found (next() yields it), need_more and end as with next(). A phrase may be lost in between, and
+    /// with it the numbers of all later ones: references to those give empty texts.
     step resync();
 
     /// Where the next record starts, or the bad bytes are.
@@ -68,6 +68,7 @@ class journal_decoder {
     bool finished_ = false;
     bool started_ = false;  // the magic was read
     bool header_seen_ = false;
+    bool numbers_lost_ = false;  // of phrases: there was damage before
     std::string problem_;
     wall_time created_at_{};
     std::vector<std::string> phrases_;

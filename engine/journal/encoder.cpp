@@ -3,6 +3,7 @@
 #include "engine/journal/crc32c.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace muster {
 namespace {
@@ -98,11 +99,12 @@ void journal_encoder::session(const session_record& r) {
     finish();
 }
 
-void journal_encoder::rows_record(record_type type, std::span<const std::uint64_t> rows) {
+void journal_encoder::rows_record(record_type type, std::span<const std::uint64_t> rows, int first_byte) {
     while (!rows.empty()) {
         const auto part = rows.first(std::min(rows.size(), rows_per_record));
         rows = rows.subspan(part.size());
         begin(type);
+        if (first_byte >= 0) buffer_ += static_cast<char>(first_byte);
         put_varint(part.size());
         std::uint64_t before = 0;
         for (const std::uint64_t row : part) {

@@ -29,6 +29,7 @@ class journal_encoder {
     /// Any number of rows; split over several records where one would be too long.
     void intents(std::span<const std::uint64_t> rows) { rows_record(record_type::intents, rows); }
     void withdrawn(std::span<const std::uint64_t> rows) { rows_record(record_type::withdrawn, rows); }
+    void lost(const lost_record& r) { rows_record(record_type::lost, r.rows, r.hold ? 1 : 0); }
     void outcome(const row_outcome& r);
     void end(const end_record& r);
     void limit(const learnt_limit& l);
@@ -42,7 +43,7 @@ class journal_encoder {
   private:
     void begin(record_type type);
     void finish();
-    void rows_record(record_type type, std::span<const std::uint64_t> rows);
+    void rows_record(record_type type, std::span<const std::uint64_t> rows, int first_byte = -1);
     void put_varint(std::uint64_t value);
     void put_signed(std::int64_t value);
     void put_text(std::string_view text);

@@ -16,7 +16,17 @@ inline constexpr std::string_view journal_magic{"MUSTERJ\x01", 8};
 inline constexpr std::size_t record_prefix_bytes = 8;  // check, length, type
 inline constexpr std::size_t max_record_payload = 1024 * 1024;
 
-enum class record_type : std::uint8_t { header = 1, session, phrase, intents, outcome, withdrawn, end, limit };
+enum class record_type : std::uint8_t {
+    header = 1,
+    session,
+    phrase,
+    intents,
+    outcome,
+    withdrawn,
+    end,
+    limit,
+    lost
+};
 
 /// What the journal belongs to.
 struct journal_header {
@@ -50,6 +60,14 @@ struct withdrawn_record {
     std::vector<std::uint64_t> rows;
 };
 
+/// Rows about which records were lost with a damaged part of the journal: they may have been sent or not, and
+/// applied or not. `hold`: a later row of the same token, which may have taken effect, would be undone if
+/// such a row were sent again.
+struct lost_record {
+    std::vector<std::uint64_t> rows;
+    bool hold = false;
+};
+
 /// Why a process stopped working in good order.
 enum class end_reason : std::uint8_t {
     finished,
@@ -72,7 +90,7 @@ struct end_record {
     std::uint64_t milliseconds = 0;
 };
 
-using journal_record = std::variant<journal_header, session_record, intents_record, row_outcome, withdrawn_record,
-                                    end_record, learnt_limit>;
+using journal_record = std::variant<journal_header, session_record, intents_record, row_outcome,
+                                    withdrawn_record, end_record, learnt_limit, lost_record>;
 
 }  // namespace muster

@@ -22,6 +22,8 @@ outcome outcome_of(row_state s) noexcept {
     switch (s) {
         case row_state::untouched: return outcome::pending;
         case row_state::intended:
+        case row_state::lost:
+        case row_state::held:
         case row_state::in_doubt: return outcome::in_doubt;
         case row_state::applied: return outcome::applied;
         case row_state::already: return outcome::already;
@@ -48,6 +50,7 @@ bool journal_replay::add(const journal_record& r) {
         if (header->rows > header->job_size) return false;
         header_ = *header;
         rows_.assign(static_cast<std::size_t>(header->rows), row_state::untouched);
+        started_.assign(static_cast<std::size_t>(header->rows), false);
         return true;
     }
     if (!header_) return false;
@@ -58,17 +61,31 @@ bool journal_replay::add(const journal_record& r) {
     }
     if (const auto* intents = std::get_if<intents_record>(&r)) {
         // A row that was blocked, or in doubt even after asking, is taken up again by a later session.
-        for (const auto state : {row_state::untouched, row_state::blocked, row_state::in_doubt})
+        for (const auto state :
+             {row_state::untouched, row_state::blocked, row_state::in_doubt, row_state::lost})
             if (!mark(intents->rows, state, row_state::intended)) return false;
+        for (const auto row : intents->rows) started_[static_cast<std::size_t>(row)] = true;
         return true;
     }
-    if (const auto* withdrawn = std::get_if<withdrawn_record>(&r))
-        return mark(withdrawn->rows, row_state::intended, row_state::untouched) &&
-               mark(withdrawn->rows, row_state::in_doubt, row_state::untouched) &&
-               mark(withdrawn->rows, row_state::blocked, row_state::untouched);
+    if (const auto* withdrawn = std::get_if<withdrawn_record>(&r)) {
+        for (const auto state :
+             {row_state::intended, row_state::in_doubt, row_state::blocked, row_state::lost, row_state::held})
+            if (!mark(withdrawn->rows, state, row_state::untouched)) return false;
+        return true;
+    }
+    if (const auto* lost = std::get_if<lost_record>(&r)) {
+        for (const auto row : lost->rows) {
+            if (row >= rows_.size()) return false;
+            rows_[static_cast<std::size_t>(row)] = lost->hold ? row_state::held : row_state::lost;
+        }
+        return true;
+    }
     if (const auto* done = std::get_if<row_outcome>(&r)) {
         if (done->row >= rows_.size()) return false;
-        rows_[static_cast<std::size_t>(done->row)] = state_of(done->result);
+        auto& state = rows_[static_cast<std::size_t>(done->row)];
+        // That it could not be cleared up makes a row that is held no safer to send.
+        if (state != row_state::held || done->result != outcome::in_doubt) state = state_of(done->result);
+        if (done->attempts > 0) started_[static_cast<std::size_t>(done->row)] = true;
         return true;
     }
     if (const auto* limit = std::get_if<learnt_limit>(&r)) {
@@ -77,6 +94,30 @@ bool journal_replay::add(const journal_record& r) {
     }
     last_end_ = std::get<end_record>(r);
     return true;
+}
+
+void journal_replay::gap() noexcept {
+    for (row_state& s : rows_) {
+        switch (s) {
+            case row_state::untouched:
+            case row_state::intended:
+            case row_state::blocked:
+            case row_state::in_doubt: s = row_state::lost; break;
+            case row_state::applied:
+            case row_state::already:
+            case row_state::rejected:
+            case row_state::exhausted:
+            case row_state::invalid:
+            case row_state::lost:
+            case row_state::held: break;
+        }
+    }
+    last_end_.reset();
+}
+
+std::uint64_t journal_replay::lost() const noexcept {
+    return static_cast<std::uint64_t>(std::ranges::count_if(
+        rows_, [](row_state s) { return s == row_state::lost || s == row_state::held; }));
 }
 
 std::vector<std::uint64_t> journal_replay::reopen_blocked() {
@@ -96,9 +137,8 @@ outcome_counts journal_replay::counts() const noexcept {
 }
 
 bool journal_replay::finished() const noexcept {
-    return std::ranges::none_of(rows_, [](row_state s) {
-        return s == row_state::untouched || s == row_state::intended || s == row_state::in_doubt;
-    });
+    return std::ranges::none_of(
+        rows_, [](row_state s) { return s == row_state::untouched || outcome_of(s) == outcome::in_doubt; });
 }
 
 }  // namespace muster

@@ -21,16 +21,22 @@ enum class row_state : std::uint8_t {
     blocked,
     exhausted,
     in_doubt,  ///< was sent, and even asking did not tell
-    invalid
+    invalid,
+    lost,  ///< records about it are lost: it may have been sent, and the service is asked before it is sent
+    held   ///< as lost, and it is not sent again: that could undo a later row of the same token
 };
 row_state state_of(outcome o) noexcept;
-/// The outcome that a state amounts to: untouched is pending, intended is in doubt.
+/// The outcome that a state amounts to: untouched is pending; intended, lost and held are in doubt.
 outcome outcome_of(row_state s) noexcept;
 
 class journal_replay {
   public:
     /// Takes the next record. False when it cannot belong to this journal (a row number beyond its rows).
     bool add(const journal_record& r);
+
+    /// Records are missing here. What they may have changed is not known any more: only a row that is done,
+    /// or has failed for good, is so for ever. All others are lost, as far as no later record tells.
+    void gap() noexcept;
 
     [[nodiscard]] bool has_header() const noexcept { return header_.has_value(); }
     [[nodiscard]] const journal_header& header() const { return *header_; }
@@ -41,6 +47,10 @@ class journal_replay {
     /// The settings of the session that goes on, where flags replace those of the run.
     void use_settings(run_settings s) { header_->settings = std::move(s); }
     [[nodiscard]] const std::vector<row_state>& rows() const noexcept { return rows_; }
+    /// Some record shows that the row could be sent, so that all earlier rows of its token had succeeded.
+    [[nodiscard]] bool started(std::uint64_t row) const { return started_[static_cast<std::size_t>(row)]; }
+    /// Rows about which records were lost.
+    [[nodiscard]] std::uint64_t lost() const noexcept;
     [[nodiscard]] std::uint64_t sessions() const noexcept { return sessions_; }
     /// What the run learnt of the service's limit, the latest.
     [[nodiscard]] const std::optional<learnt_limit>& limit() const noexcept { return limit_; }
@@ -55,6 +65,7 @@ class journal_replay {
 
     std::optional<journal_header> header_;
     std::vector<row_state> rows_;
+    std::vector<bool> started_;
     std::uint64_t sessions_ = 0;
     std::optional<end_record> last_end_;
     std::optional<learnt_limit> limit_;

@@ -207,7 +207,8 @@ struct world {
     void check_replay(const journal_replay& replay) {
         const auto& states = replay.rows();
         for (const auto& [row, result] : journal.promised)
-            if (states.at(row) != state_of(result)) FAIL_CHECK("row " << row << " lost its outcome");
+            if (result != outcome::blocked && outcome_of(states.at(row)) != result)
+                FAIL_CHECK("row " << row << " lost its outcome");
         for (const auto row : sent)
             if (states.at(row) == row_state::untouched) FAIL_CHECK("row " << row << " counts as never sent");
     }
