@@ -16,10 +16,13 @@ constexpr std::chrono::milliseconds backoff_base = 200ms;
 constexpr std::chrono::milliseconds backoff_cap = 30s;
 constexpr std::chrono::milliseconds longest_wait = 24h;
 
-std::optional<int> number(std::string_view text) {
+constexpr std::size_t longest_number = 9;  // digits that fit an int
+
+/// At most so many digits and nothing else: no sign, no space.
+std::optional<int> number(std::string_view text, std::size_t longest) {
+    if (text.empty() || text.size() > longest || !std::ranges::all_of(text, is_ascii_digit)) return std::nullopt;
     int value = 0;
-    const auto [at, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (problem != std::errc{} || at != text.data() + text.size()) return std::nullopt;
+    std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
 }
 
@@ -44,15 +47,13 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
 
 std::optional<wall_time> make_time(std::string_view year, std::string_view month, std::string_view day,
                                    std::string_view clock) {
-    auto y = number(year);
+    auto y = number(year, 4);
     const auto m = month_of(month);
-    const auto d = number(day);
+    const auto d = number(day, 2);
     const auto parts = split(clock, ":");
-    if (!y || !m || !d || parts.size() != 3) return std::nullopt;
-    const auto hour = number(parts[0]), minute = number(parts[1]), second = number(parts[2]);
-    if (!hour || !minute || !second || *hour > 23 || *minute > 59 || *second > 60 || *hour < 0 ||
-        *minute < 0 || *second < 0)
-        return std::nullopt;
+    if (!y || !m || !d || (year.size() != 4 && year.size() != 2) || parts.size() != 3) return std::nullopt;
+    const auto hour = number(parts[0], 2), minute = number(parts[1], 2), second = number(parts[2], 2);
+    if (!hour || !minute || !second || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
     if (year.size() == 2) *y += *y < 70 ? 2000 : 1900;  // RFC 850; a date over 50 years ahead means the past
     const std::chrono::year_month_day date{std::chrono::year(*y), std::chrono::month(*m),
                                            std::chrono::day(static_cast<unsigned>(*d))};
@@ -81,10 +82,9 @@ std::chrono::milliseconds backoff(unsigned attempt, random_source& random) {
 std::optional<std::chrono::milliseconds> retry_after(const http_reply& reply, wall_time now) {
     const auto value = reply.header("retry-after");
     if (value.empty()) return std::nullopt;
-    if (std::ranges::all_of(value, is_ascii_digit)) {
-        if (value.size() > 9) return longest_wait;
-        return std::min<std::chrono::milliseconds>(std::chrono::seconds(*number(value)), longest_wait);
-    }
+    if (const auto seconds = number(value, longest_number))
+        return std::min<std::chrono::milliseconds>(std::chrono::seconds(*seconds), longest_wait);
+    if (std::ranges::all_of(value, is_ascii_digit)) return longest_wait;
     const auto at = parse_http_date(value);
     if (!at) return std::nullopt;
     const auto server_now = parse_http_date(reply.header("date"));
