@@ -54,12 +54,15 @@ std::string mismatch(const operation& op, const row& r, const dom::object& from)
     return {};
 }
 
+// Cut to what the journal keeps of each, so that a report says the same now and later.
 service_details details_of(const operation& op, const dom::object& from) {
+    constexpr std::size_t longest_name = 1024, longest_word = 100;
     service_details d;
-    d.state = text_of(from, op.state_member);
-    d.changed_at = text_of(from, op.changed_at_member);
-    d.changed_by = text_of(from, op.changed_by_member);
-    if (op.subject == field::device_serial) d.token_serial = text_of(from, name_of(field::token_serial));
+    d.state = kept_text(text_of(from, op.state_member), longest_name);
+    d.changed_at = kept_text(text_of(from, op.changed_at_member), longest_word);
+    d.changed_by = kept_text(text_of(from, op.changed_by_member), longest_name);
+    if (op.subject == field::device_serial)
+        d.token_serial = kept_text(text_of(from, name_of(field::token_serial)), longest_word);
     return d;
 }
 

@@ -57,12 +57,12 @@ void append_repaired(std::string& out, std::string_view text) {
     }
 }
 
+}  // namespace
+
 bool is_utf8(std::string_view text) {
     const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
     return ascii || simdjson::validate_utf8(text);
 }
-
-}  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';

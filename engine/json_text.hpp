@@ -16,6 +16,9 @@ void append_json_string(std::string& out, std::string_view text);
 /// Appends a JSON number.
 void append_json_number(std::string& out, std::uint64_t number);
 
+/// Whether all of `text` is UTF-8; quick for the ASCII that nearly all text is.
+bool is_utf8(std::string_view text);
+
 /// The length in bytes of the UTF-8 character at the front of `text`; 0 where there is none.
 std::size_t utf8_character_length(std::string_view text);
 

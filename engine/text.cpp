@@ -1,5 +1,7 @@
 #include "engine/text.hpp"
 
+#include "engine/json_text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -82,21 +84,37 @@ std::string describe_character(std::string_view within, char c) {
 
 std::string printable(std::string_view text, std::size_t limit) {
     std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (out.size() >= limit && !is_continuation(text[i])) return out + "…";
+    for (std::size_t i = 0; i < text.size();) {
+        if (out.size() >= limit) return out + "…";
         const char c = text[i];
+        const auto byte = static_cast<unsigned char>(c);
+        const std::size_t length = byte < 0x80 ? 1 : utf8_character_length(text.substr(i));
         if (c == '\n')
             out += "\\n";
         else if (c == '\r')
             out += "\\r";
         else if (c == '\t')
             out += "\\t";
-        else if (static_cast<unsigned char>(c) < 0x20 || c == '\x7F')
-            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        else if (byte < 0x20 || c == '\x7F' || length == 0)
+            out += fmt::format("\\x{:02x}", byte);
         else if (is_c1_control(text, i))
-            out += fmt::format("\\u{:04x}", static_cast<unsigned char>(text[++i]));
+            out += fmt::format("\\u{:04x}", static_cast<unsigned char>(text[i + 1]));
         else
-            out += c;
+            out += text.substr(i, length);
+        i += std::max<std::size_t>(length, 1);
+    }
+    return out;
+}
+
+std::string kept_text(std::string_view text, std::size_t limit) {
+    if (text.size() <= limit && is_utf8(text)) return std::string(text);
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t length = utf8_character_length(text);
+        const std::string_view character = length == 0 ? "\uFFFD" : text.substr(0, length);
+        if (out.size() + character.size() > limit) break;
+        out += character;
+        text.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return out;
 }

@@ -36,7 +36,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) noexcept;
 std::string describe_character(std::string_view within, char c);
 
 /// Text from a file or a reply made safe to show on one line: control characters (terminal escapes among
-/// them) become visible escapes, and it is cut at `limit` bytes, on a character's edge, with an ellipsis.
+/// them) and bytes that are not UTF-8 become visible escapes, and it is cut at `limit` bytes, on a
+/// character's edge, with an ellipsis. The result is UTF-8.
 std::string printable(std::string_view text, std::size_t limit = 200);
+
+/// Text from a reply made fit to keep in files that are UTF-8: bytes that are not become U+FFFD, and it is
+/// cut at `limit` bytes, on a character's edge.
+std::string kept_text(std::string_view text, std::size_t limit);
 
 }  // namespace muster

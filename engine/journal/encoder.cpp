@@ -1,6 +1,7 @@
 #include "engine/journal/encoder.hpp"
 
 #include "engine/journal/crc32c.hpp"
+#include "engine/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +12,7 @@ namespace {
 constexpr std::size_t max_phrases = 4096;  // beyond that the texts are all different: no use to number them
 constexpr std::size_t max_phrase_bytes = 1024;
 constexpr std::size_t max_message_bytes = 4096;
+constexpr std::size_t max_word_bytes = 100;
 constexpr std::size_t rows_per_record = 4096;
 
 enum part : std::uint8_t {
@@ -88,7 +90,7 @@ std::uint64_t journal_encoder::phrase(std::string_view text) {
 
 void journal_encoder::put_reference(std::uint64_t number, std::string_view text) {
     put_varint(number);
-    if (number == 0) put_text(text.substr(0, max_message_bytes));
+    if (number == 0) put_text(kept_text(text, max_message_bytes));
 }
 
 void journal_encoder::session(const session_record& r) {
@@ -136,10 +138,10 @@ void journal_encoder::outcome(const row_outcome& r) {
     buffer_ += static_cast<char>(parts);
     if (!d.state.empty()) put_reference(state, d.state);
     if (changed_at) put_signed((*changed_at - r.at).count());
-    if (!d.changed_at.empty() && !changed_at) put_text(std::string_view(d.changed_at).substr(0, 100));
+    if (!d.changed_at.empty() && !changed_at) put_text(kept_text(d.changed_at, max_word_bytes));
     if (!d.changed_by.empty()) put_reference(changed_by, d.changed_by);
-    if (!d.token_serial.empty()) put_text(std::string_view(d.token_serial).substr(0, 100));
-    if (!r.message.empty()) put_text(std::string_view(r.message).substr(0, max_message_bytes));
+    if (!d.token_serial.empty()) put_text(kept_text(d.token_serial, max_word_bytes));
+    if (!r.message.empty()) put_text(kept_text(r.message, max_message_bytes));
     finish();
 }
 

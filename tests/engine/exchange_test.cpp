@@ -108,6 +108,20 @@ TEST_CASE("replies: one that is wrong in any way does not confirm, and says why"
     CHECK_FALSE(reader.read_reply(device.what, "[" + item("1", "Disabled") + "]").confirmed);
 }
 
+TEST_CASE("replies: whatever the details hold, what is kept of them is UTF-8 and short") {
+    reply_reader reader;
+    const owned_row enable(0, operation_id::enable, "7");
+    const auto reading = reader.read_reply(
+        enable.what, R"({"userId":")" + user_a + R"(","tokenSerialNumber":"7","tokenStatus":"Enabled",)" +
+                         R"("tokenStatusChangedAt":")" + std::string(5000, 'x') +
+                         R"(","tokenStatusChangedBy":")" + std::string(1023, 'x') + "é\"}");
+    CHECK(reading.confirmed);
+    CHECK(reading.details.changed_at.size() == 100);
+    CHECK(reading.details.changed_by.size() == 1023);
+    CHECK(simdjson::validate_utf8(reader.read_error("caf\xE9")));
+    CHECK(reader.read_error(std::string(100'000, '\x80')).size() < 300);
+}
+
 TEST_CASE("look-ups: tell what became of a row") {
     reply_reader reader;
     const auto token = [](const std::string& user, const std::string& state, const std::string& status) {

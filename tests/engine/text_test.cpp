@@ -26,6 +26,22 @@ TEST_CASE("text: long text is cut on a character's edge") {
     CHECK(printable("abcd", 3) == "abc…");
 }
 
+TEST_CASE("text: bytes that are not UTF-8 are made visible, and count when text is cut") {
+    CHECK(printable("M\xFCller") == "M\\xfcller");
+    CHECK(printable("a\xC3") == "a\\xc3");
+    CHECK(printable("\xED\xA0\x80|") == "\\xed\\xa0\\x80|");  // half a surrogate pair
+    CHECK(printable(std::string(100'000, '\x80')).size() < 220);
+}
+
+TEST_CASE("text: what is kept of foreign text is UTF-8 and short") {
+    CHECK(kept_text("Zoë 😀", 100) == "Zoë 😀");
+    CHECK(kept_text("a\xFF\xC3", 100) == "a\uFFFD\uFFFD");
+    CHECK(kept_text("éé", 4) == "éé");
+    CHECK(kept_text("éé", 3) == "é");
+    CHECK(kept_text("é\xFF", 4) == "é");
+    CHECK(kept_text("", 0).empty());
+}
+
 TEST_CASE("text: nearness of words") {
     CHECK(edit_distance("userId", "USER_ID") == 0);
     CHECK(edit_distance("tokenNmae", "tokenName") == 2);
