@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace tenant {
@@ -47,11 +48,17 @@ Write write_of(const Route& route, const Command& command, Verdict& verdict, Wal
     return {.change = std::move(verdict.change), .audit = std::move(audit)};
 }
 
+/// Fit for a message, as the names of all real methods are.
+bool is_word(std::string_view method) {
+    return !method.empty() && method.size() <= 16 &&
+           std::ranges::all_of(method, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); });
+}
+
 Reply no_such_path(std::string_view method, const std::string& allow) {
     if (allow.empty()) return refusal(404, "NOT_FOUND", "There is no such path.");
     auto reply = refusal(405, "METHOD_NOT_ALLOWED",
                          fmt::format("This path does not serve {}; it serves {}.",
-                                     method.size() <= 16 ? method : "this method", allow));
+                                     is_word(method) ? method : "this method", allow));
     reply.headers = fmt::format("Allow: {}\r\n", allow);
     return reply;
 }

@@ -98,6 +98,7 @@ TEST_CASE("service: every refusal of a rule leaves a row that changed nothing") 
                                      {R"({"tokenSerialNumber":"11"} x)", 400},
                                      {R"({"tokenSerialNumber":"000000000011","tokenName":7})", 400},
                                      {"{\"tokenSerialNumber\":\"\xFF\"}", 400},
+                                     {R"({"tokenSerialNumber":"000000000011","tokenName":"\udc00"})", 400},
                                      {R"({"tokenSerialNumber":"000000000099"})", 404}}) {
         CAPTURE(body);
         Asked asked;
@@ -134,6 +135,8 @@ TEST_CASE("service: paths, methods and media types are judged without an audit r
     CHECK(refused.reply.status == 405);
     CHECK(refused.reply.headers == "Allow: PATCH\r\n");
     CHECK_FALSE(refused.write);
+    method.method = "\x01\x90PATCH";
+    CHECK(meet(method).reply.body.find("serve this method") != std::string::npos);
     Asked media;
     for (const std::string type : {"text/plain", "application/x-www-form-urlencoded", "application/jsonx"}) {
         media.content_type = type;
