@@ -1,9 +1,10 @@
 #!/bin/bash
-# Installs what Muster is built and tested with (Debian 12); says nothing and does nothing where all is there.
+# Installs what Muster is built and tested with (Debian 12), and the packages that are named as arguments; says nothing
+# and does nothing where all is there.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libboost1.81-dev libboost-url1.81-dev libssl-dev libsimdjson-dev libfmt-dev doctest-dev
-          libcli11-dev libsqlite3-dev libxxhash-dev python3 openssl)
+          libcli11-dev libsqlite3-dev libxxhash-dev python3 openssl "$@")
 
 missing=()
 for package in "${packages[@]}"; do
