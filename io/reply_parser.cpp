@@ -108,7 +108,11 @@ reply_parser::state reply_parser::impl::parse() {
     while (buffer.size() > 0) {
         error_code failure;
         buffer.consume(reader->put(buffer.data(), failure));
-        if (failure == http::error::need_more) return state::more;
+        if (failure == http::error::need_more) {
+            // Beast bounds headers and bodies, but not what comes with a chunk's size.
+            if (buffer.size() > header_limit) return failed(http::error::header_limit);
+            return state::more;
+        }
         if (failure) return failed(failure);
         if (!reader->is_done()) continue;
         const unsigned status = reader->reply.status;

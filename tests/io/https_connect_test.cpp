@@ -209,6 +209,26 @@ TEST_CASE("https_connect: a handshake cut at any moment is a failure and no more
     }
 }
 
+TEST_CASE("https_connect: every TLS alert there could be ends the handshake with a message") {
+    std::size_t alerts = 0;
+    std::string alert;
+    const test::tcp_server server([&](int fd) {
+        test::receive_some(fd);
+        test::send_all(fd, alert);
+    });
+    for (const char level : {'\x01', '\x02'})
+        for (int what = 0; what < 256; ++what, ++alerts) {
+            alert = std::string("\x15\x03\x03\x00\x02", 5) + level + static_cast<char>(what);
+            client_bench bench(server.port());
+            const error failed = failure_of(bench);
+            CHECK(failed.is(errc::unreachable));
+            CHECK_MESSAGE(holds(failed.message, "the TLS handshake with localhost:"), failed.message);
+            if (level == '\x02' && what == 40)
+                CHECK_MESSAGE(holds(failed.message, "handshake failure"), failed.message);
+        }
+    MESSAGE(alerts << " alerts");
+}
+
 TEST_CASE("https_connect: through a proxy, with a password") {
     const tls_server server(good_certificate(), greet);
     std::string asked;

@@ -30,6 +30,16 @@ void tls_peer::reset() {
     polite_ = false;
 }
 
+void tls_peer::close_half() {
+    ::shutdown(fd_, SHUT_WR);
+    polite_ = false;
+}
+
+void tls_peer::send_unencrypted(std::string_view bytes) {
+    send_all(fd_, bytes);
+    polite_ = false;
+}
+
 void tls_peer::hang() {
     while (!receive_some(fd_).empty()) continue;
 }

@@ -27,6 +27,12 @@ class tls_peer {
     void cut() { polite_ = false; }
     void reset();
 
+    /// Sends nothing more, and does not say so in TLS, but goes on to listen.
+    void close_half();
+
+    /// Puts bytes on the wire that are no TLS, or none that we encrypted.
+    void send_unencrypted(std::string_view bytes);
+
     /// Waits until the client closes.
     void hang();
 
