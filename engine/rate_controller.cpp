@@ -182,13 +182,15 @@ void rate_controller::accepted(const departure& d, instant now) {
     if (waiting_) recovered(now);
 }
 
-// Before anything is known: what was let through till the first refusal, or what was in flight then.
+// Before anything is known: what was let through till the first refusal, or what was in flight then. Where
+// nothing was let through yet, the refusal itself tells how long a reply takes.
 double rate_controller::most_likely_rate(const departure& refused, instant now) const noexcept {
     const auto in_flight =
         std::min(static_cast<double>(most_in_flight()), static_cast<double>(sent_ - refused.number));
     const double let_through =
         static_cast<double>(refused.number) / std::max(seconds_of(now - first_sent_), 0.001);
-    return std::max(let_through, latency_ > 0 ? in_flight / latency_ : 0);
+    const double latency = latency_ > 0 ? latency_ : std::max(seconds_of(now - refused.at), 0.001);
+    return std::max(let_through, in_flight / latency);
 }
 
 bool rate_controller::throttled(const departure& d, instant now, const limit_hint& hint,

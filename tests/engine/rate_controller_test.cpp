@@ -187,3 +187,24 @@ TEST_CASE("rate: a share of the limit is kept to") {
     CHECK(sent >= 480);
     CHECK(sent <= 510);
 }
+
+TEST_CASE("rate controller: refused from the very first request on, without a word, it soon tries again") {
+    for (const int at_once : {1, 2, 8, 32}) {
+        CAPTURE(at_once);
+        rate_controller c({});
+        random_source random(1);
+        instant now{1h};
+        std::vector<departure> sent;
+        for (int i = 0; i < at_once; ++i) sent.push_back(c.sent(now));
+        now += 20ms;
+        for (const departure& d : sent) c.throttled(d, now, {}, random);
+        for (int again = 0; again < 4; ++again) {
+            CHECK(c.next_permit() - now < 10s);
+            now = std::max(now, c.next_permit());
+            const departure d = c.sent(now);
+            now += 20ms;
+            c.throttled(d, now, {}, random);
+        }
+        CHECK(now - instant{1h} < 30s);
+    }
+}
