@@ -17,6 +17,7 @@ namespace {
 // The service takes no token that is to live longer than an hour.
 constexpr std::chrono::seconds longest_life = std::chrono::hours(1);
 constexpr std::chrono::seconds shortest_life{5};
+constexpr std::chrono::seconds too_soon{2};
 
 }  // namespace
 
@@ -43,7 +44,11 @@ void token_source::refused(std::uint64_t generation) {
 }
 
 result<void> token_source::sign(std::chrono::system_clock::time_point now) {
-    const auto issued_at = std::chrono::floor<std::chrono::seconds>(now);
+    auto issued_at = std::chrono::floor<std::chrono::seconds>(now);
+    // Signed in the same second it would be the very token that was refused.
+    if (const auto last = std::chrono::floor<std::chrono::seconds>(issued_);
+        issued_at >= last && issued_at - last <= too_soon)
+        issued_at = last - std::chrono::seconds(1);
     const jwt_claims claims{credentials_.access_id, credentials_.api_url, issued_at, issued_at + lifetime_};
     result<std::string> text = sign_jwt(*credentials_.key, claims);
     if (!text) return text.error();
