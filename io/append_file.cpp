@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -11,9 +12,56 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <sys/stat.h>
 #include <thread>
 
 namespace muster {
+namespace {
+
+constexpr std::size_t copied_at_once = 256 * 1024;
+
+/// Writes all that `fd` holds to a new file of this name.
+result<void> write_anew(storage& disk, int fd, const std::string& name) {
+    descriptor to(disk, disk.open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (to.get() < 0)
+        return error(errc::storage, fmt::format("{}: cannot be created: {}", name, std::strerror(errno)));
+    std::string chunk(copied_at_once, '\0');
+    result<void> done;
+    for (off_t at = 0; done;) {
+        const ssize_t n = disk.pread(fd, chunk.data(), chunk.size(), at);
+        if (n == 0) break;
+        if (n > 0)
+            done = write_all(disk, to.get(), std::string_view(chunk).substr(0, static_cast<std::size_t>(n)),
+                             name);
+        else if (errno != EINTR)
+            done = error(errc::storage, fmt::format("{}: cannot be read: {}", name, std::strerror(errno)));
+        at += std::max<ssize_t>(n, 0);
+    }
+    if (done && disk.fsync(to.get()) != 0)
+        done = error(errc::storage, fmt::format("{}: cannot be synced: {}", name, std::strerror(errno)));
+    to.reset(-1);
+    if (done) done = sync_folder_of(disk, name);
+    if (!done) disk.unlink(name.c_str());
+    return done;
+}
+
+/// A file that has lost its last name is gone when it is closed: it is saved while it can be, and that is a
+/// failure.
+result<void> check_name(storage& disk, int fd, const std::string& name) {
+    struct ::stat info {};
+    if (disk.fstat(fd, info) != 0 || info.st_nlink > 0) return {};
+    const auto saved = write_anew(disk, fd, name);
+    if (saved)
+        return error(
+            errc::storage,
+            fmt::format("{}: was deleted while the run went on; all of it was written there anew", name));
+    return error(errc::storage,
+                 fmt::format("{}: was deleted while the run went on, and is lost ({}); a new run of the "
+                             "job finds out what is done already",
+                             name, saved.error().message));
+}
+
+}  // namespace
 
 result<void> write_all(storage& disk, int fd, std::string_view bytes, const std::string& name) {
     while (!bytes.empty()) {
@@ -79,6 +127,7 @@ struct append_file::impl {
                 batch.reset();
             }
             auto outcome = write_and_sync(bytes);
+            if (outcome) outcome = check_name(*disk, fd, name);
             boost::asio::post(executor, [this, outcome = std::move(outcome), bytes = std::move(bytes),
                                          done = std::move(done)]() mutable {
                 busy = false;

@@ -29,8 +29,9 @@ class append_file {
     append_file(const append_file&) = delete;
     append_file& operator=(const append_file&) = delete;
 
-    /// Writes and syncs (fdatasync). Not to be called while busy(). After a failure (storage) the file must
-    /// not be written again: what the kernel kept of it is unknown.
+    /// Writes and syncs (fdatasync). Fails too when the file was deleted meanwhile; then its content is
+    /// written to a new file of that name, if that can be. Not to be called while busy(). After a failure
+    /// (storage) the file must not be written again: what the kernel kept of it is unknown.
     void append(std::string bytes, handler done);
     [[nodiscard]] bool busy() const noexcept;
 

@@ -39,17 +39,26 @@ class format_guess {
     std::optional<job_format> format_;
 };
 
-/// The file being written; gone again unless it was kept.
+/// The file being written; gone again unless it was kept. It gets its name when it is whole, so that nothing
+/// is left of a process that is killed while it reads. (File systems without O_TMPFILE name it first.)
 class spool_file {
   public:
-    explicit spool_file(const std::string& path)
-        : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) {}
+    explicit spool_file(const std::string& path) : path_(path) {
+        if (::faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+            errno = EEXIST;
+            return;
+        }
+        const auto parent = std::filesystem::path(path).parent_path();
+        fd_ = ::open(parent.empty() ? "." : parent.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+        named_ = fd_ < 0;
+        if (named_) fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    }
     spool_file(const spool_file&) = delete;
     spool_file& operator=(const spool_file&) = delete;
     ~spool_file() {
         if (fd_ < 0) return;
         ::close(fd_);
-        if (!kept_) ::unlink(path_.c_str());
+        if (named_ && !kept_) ::unlink(path_.c_str());
     }
 
     [[nodiscard]] bool is_open() const { return fd_ >= 0; }
@@ -69,6 +78,10 @@ class spool_file {
     /// Makes file and directory entry outlive a crash.
     [[nodiscard]] result<void> keep() {
         if (::fsync(fd_) != 0) return failure("synced to disk");
+        const auto itself = fmt::format("/proc/self/fd/{}", fd_);
+        if (!named_ && ::linkat(AT_FDCWD, itself.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) != 0)
+            return failure("given its name");
+        named_ = true;
         const auto parent = std::filesystem::path(path_).parent_path();
         const int directory =
             ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -90,7 +103,8 @@ class spool_file {
     }
 
     std::string path_;
-    int fd_;
+    int fd_ = -1;
+    bool named_ = false;
     bool kept_ = false;
 };
 

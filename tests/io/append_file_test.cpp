@@ -51,6 +51,37 @@ TEST_CASE("append file: batches come to the file in order, and each is told when
     CHECK(content_of(path) == expected);
 }
 
+TEST_CASE("append file: deleted meanwhile, it is written anew, and that is told as a failure") {
+    const test::scratch_directory folder;
+    const auto path = folder / "a.journal";
+    const std::string before(600'000, 'b');
+    for (const bool in_the_way : {false, true}) {
+        boost::asio::io_context context(1);
+        {
+            const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+            REQUIRE(fd >= 0);
+            append_file file(context.get_executor(), fd, path);
+            std::string told;
+            const auto append = [&](const std::string& bytes) {
+                told.clear();
+                file.append(bytes,
+                            [&](result<void> done, std::string) { told = done ? "" : done.error().message; });
+                context.restart();
+                context.run();
+            };
+            append(before);
+            CHECK(told.empty());
+            ::unlink(path.c_str());
+            if (in_the_way) std::ofstream(path) << "another's";
+            append("end");
+            CHECK(told.find("was deleted while the run went on") != std::string::npos);
+            CHECK(told.find(in_the_way ? "lost" : "written there anew") != std::string::npos);
+        }
+        CHECK(content_of(path) == (in_the_way ? "another's" : before + "end"));
+        ::unlink(path.c_str());
+    }
+}
+
 TEST_CASE("append file: a full disk is told, with the file's name") {
     const test::scratch_directory folder;
     const auto path = folder / "log";

@@ -122,6 +122,7 @@ class faulty_disk final : public storage {
         const auto* f = file(fd);
         if (f == nullptr) return fail(EBADF);
         info.st_mode = S_IFREG | 0600;
+        info.st_nlink = 1;
         info.st_size = static_cast<off_t>(f->what->cache.size());
         return 0;
     }
