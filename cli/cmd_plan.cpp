@@ -51,8 +51,8 @@ result<exit_code> plan_job(const plan_options& options) {
     const auto found = survey_job(*job, std::move(*mapper), options.list);
     if (!found) return found.error();
     const std::string name = options.job.path == "-" ? "standard input" : job->name();
-    fmt::print("{}",
-               options.output == "json" ? plan_json(name, *found) + "\n" : plan_text(name, *found, max_rate));
+    print_result(
+        "{}", options.output == "json" ? plan_json(name, *found) + "\n" : plan_text(name, *found, max_rate));
     return found->of.invalid == 0 ? exit_code::done : exit_code::usage;
 }
 

@@ -1,5 +1,6 @@
 // muster resume: goes on with a run where it stopped; the journal knows the job and the flags.
 #include "cli/commands.hpp"
+#include "cli/descriptors.hpp"
 #include "cli/job_options.hpp"
 #include "cli/run_options.hpp"
 #include "cli/session.hpp"
@@ -28,10 +29,10 @@ exit_code say_finished(const journal_replay& replay, const std::string& path, co
                               .stopped = {},
                               .stop_message = {}};
     if (settings.output == "json")
-        fmt::print("{}\n", summary_json(summary));
+        print_result("{}\n", summary_json(summary));
     else
-        fmt::print("{}: this run is finished; nothing was sent.\n{}{}", summary.job,
-                   counts_text(summary.counts), next_steps(summary));
+        print_result("{}: this run is finished; nothing was sent.\n{}{}", summary.job,
+                     counts_text(summary.counts), next_steps(summary));
     return exit_code_of(summary.counts, std::nullopt, 0);
 }
 
@@ -45,6 +46,7 @@ bool answered_before(const journal_replay& before, const run_settings& now) {
 }
 
 result<exit_code> resume_run(const options_of_resume& options, run_settings& settings, console& out) {
+    if (const auto room = room_for_connections(1); !room) return room.error();
     boost::asio::io_context context(1);
     journal_contents contents;
     auto journal = journal_file::resume(context.get_executor(), options.journal, contents);

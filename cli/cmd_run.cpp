@@ -1,5 +1,6 @@
 // muster run: checks a job, makes its journal, and provisions.
 #include "cli/commands.hpp"
+#include "cli/descriptors.hpp"
 #include "cli/job_options.hpp"
 #include "cli/plan_text.hpp"
 #include "cli/run_options.hpp"
@@ -105,6 +106,7 @@ journal_header header_of(const options_of_run& options, const job_file& job, con
 }
 
 result<exit_code> run_job(const options_of_run& options, const run_settings& settings, console& out) {
+    if (const auto room = room_for_connections(settings.concurrency); !room) return room.error();
     const auto path = options.journal_path();
     if (std::filesystem::exists(std::filesystem::symlink_status(path))) return journal_in_the_way(path);
     const auto columns = options.job.columns();

@@ -50,14 +50,14 @@ result<exit_code> tell_status(const status_options& options) {
         summary.statistics = {
             .requests = end->requests, .retries = end->retries, .throttled = end->throttled};
     if (options.output == "json") {
-        fmt::print("{}\n", summary_json(summary));
+        print_result("{}\n", summary_json(summary));
     } else {
-        fmt::print("{}: {}\n{}  {} of the job, begun {}; {}\n", summary.job,
-                   how_it_stands(replay, contents->in_use), counts_text(summary.counts),
-                   counted(summary.rows, "row"), to_iso(replay.header().created_at),
-                   counted(replay.sessions(), "session"));
+        print_result("{}: {}\n{}  {} of the job, begun {}; {}\n", summary.job,
+                     how_it_stands(replay, contents->in_use), counts_text(summary.counts),
+                     counted(summary.rows, "row"), to_iso(replay.header().created_at),
+                     counted(replay.sessions(), "session"));
         if (const auto next = next_steps(summary); !next.empty() && !contents->in_use)
-            fmt::print("Next:\n{}", next);
+            print_result("Next:\n{}", next);
     }
     return exit_code_of(summary.counts, std::nullopt, 0);
 }

@@ -15,12 +15,12 @@ namespace {
 
 void tell_damage(const journal_contents& contents) {
     const auto lost = contents.replay.lost();
-    fmt::print("The journal is damaged in {}: {} valid behind the first.\n",
-               counted(contents.damages.size(), "place"),
-               contents.records_behind_damage == 1
-                   ? "1 record is"
-                   : grouped(contents.records_behind_damage) + " records are");
-    fmt::print(
+    print_result("The journal is damaged in {}: {} valid behind the first.\n",
+                 counted(contents.damages.size(), "place"),
+                 contents.records_behind_damage == 1
+                     ? "1 record is"
+                     : grouped(contents.records_behind_damage) + " records are");
+    print_result(
         "{} cannot be trusted any more: records about {} may be lost. The other {} with an outcome stand.\n",
         counted(lost, "row"), lost == 1 ? "it" : "them",
         counted(contents.replay.header().rows - lost - contents.replay.counts()[outcome::pending], "row"));
@@ -30,24 +30,24 @@ result<exit_code> check(const std::string& path, bool repair) {
     const auto contents = read_journal(path);
     if (!contents) return contents.error();
     const auto counts = contents->replay.counts();
-    fmt::print("{}: {} in {} bytes, {} with an outcome\n", path,
-               counted(contents->records + contents->records_behind_damage, "record"),
-               grouped(contents->size),
-               counted(contents->replay.header().rows - counts[outcome::pending] - counts[outcome::in_doubt],
-                       "row"));
+    print_result(
+        "{}: {} in {} bytes, {} with an outcome\n", path,
+        counted(contents->records + contents->records_behind_damage, "record"), grouped(contents->size),
+        counted(contents->replay.header().rows - counts[outcome::pending] - counts[outcome::in_doubt],
+                "row"));
     for (const journal_damage& d : contents->damages)
-        fmt::print("  damaged at byte {}: {}; {} bytes are lost\n", d.offset, d.what, grouped(d.bytes));
+        print_result("  damaged at byte {}: {}; {} bytes are lost\n", d.offset, d.what, grouped(d.bytes));
     if (contents->torn_bytes > 0)
-        fmt::print("  unfinished write at byte {} ({} bytes){}\n", contents->size - contents->torn_bytes,
-                   grouped(contents->torn_bytes),
-                   contents->damages.empty() ? ", as a crash leaves it; resume cuts it off" : "");
+        print_result("  unfinished write at byte {} ({} bytes){}\n", contents->size - contents->torn_bytes,
+                     grouped(contents->torn_bytes),
+                     contents->damages.empty() ? ", as a crash leaves it; resume cuts it off" : "");
     if (contents->damages.empty()) {
-        fmt::print("The journal is sound.\n");
+        print_result("The journal is sound.\n");
         return exit_code::done;
     }
     tell_damage(*contents);
     if (!repair)
-        fmt::print(
+        print_result(
             "Resume refuses it. muster verify --repair {} puts those rows in doubt, so that resume can go "
             "on.\n",
             shell_word(path));
@@ -59,9 +59,9 @@ result<exit_code> repair(const std::string& path) {
     const auto done = repair_journal(path, now);
     if (!done) return done.error();
     if (done->was_sound) return exit_code::done;
-    fmt::print("Repaired; the damaged journal is kept as {}.\n", done->original);
+    print_result("Repaired; the damaged journal is kept as {}.\n", done->original);
     const auto tell = [](std::uint64_t rows, std::string_view what) {
-        if (rows > 0) fmt::print("  {:>11}  {}\n", grouped(rows), what);
+        if (rows > 0) print_result("  {:>11}  {}\n", grouped(rows), what);
     };
     tell(done->kept, "keep their recorded outcome");
     tell(done->inferred, "had succeeded: a later line of the same token was sent");
@@ -70,7 +70,7 @@ result<exit_code> repair(const std::string& path) {
     tell(done->held,
          "are in doubt, and a later line of the same token undoes them: resume asks, and does not send them "
          "again");
-    fmt::print("Next:\n  muster resume {}\n", shell_word(path));
+    print_result("Next:\n  muster resume {}\n", shell_word(path));
     return exit_code::done;
 }
 

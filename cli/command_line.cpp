@@ -1,5 +1,6 @@
 #include "cli/command_line.hpp"
 
+#include "cli/console.hpp"
 #include "cli/summary.hpp"
 #include "engine/text.hpp"
 
@@ -139,7 +140,7 @@ exit_code command_line::run(int argc, char** argv) {
     } catch (const CLI::ParseError& e) {
         if (app_->exit(e) == 0) return exit_code::done;
         if (value_of(arguments, "--output") == "json")
-            fmt::print("{}\n", error_json(e.what(), static_cast<int>(exit_code::usage)));
+            print_result("{}\n", error_json(e.what(), static_cast<int>(exit_code::usage)));
         return exit_code::usage;
     }
     return exit_;

@@ -7,10 +7,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -87,6 +89,18 @@ void console::clear() {
     if (drawn_.empty()) return;
     write_error("\r\x1b[K");
     drawn_.clear();
+}
+
+void write_result(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void take_standard_streams() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+        // The lowest free number is this one. The wrong direction, so that reading or writing fails.
+        if (::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
+    }
 }
 
 std::string grouped(std::uint64_t n) {

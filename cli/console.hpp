@@ -2,6 +2,8 @@
 // not tear. Standard output is for results alone.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +34,17 @@ class console {
     bool json_;
     std::string drawn_;
 };
+
+/// Writes to standard output; main() looks whether all of it got there. (fmt::print throws where it did not.)
+void write_result(std::string_view text);
+template <typename... Parts>
+void print_result(fmt::format_string<Parts...> form, Parts&&... parts) {
+    write_result(fmt::format(form, std::forward<Parts>(parts)...));
+}
+
+/// Makes sure that descriptors 0 to 2 are taken: where the caller closed one, the journal could get its
+/// number, and be written to as if it were standard output. What is put there fails as the closed one would.
+void take_standard_streams();
 
 /// 1234567 as "1,234,567".
 std::string grouped(std::uint64_t n);

@@ -1,5 +1,6 @@
 // muster: reads the command line, hands over to the command, returns its exit code.
 #include "cli/commands.hpp"
+#include "cli/console.hpp"
 #include "cli/version.hpp"
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 
 int main(int argc, char** argv) {
     using namespace muster;
+    take_standard_streams();
     std::signal(SIGPIPE, SIG_IGN);  // a closed pipe or connection is an error code, not the end
     std::signal(SIGXFSZ, SIG_IGN);  // as is a file that has reached its limit
 
@@ -34,11 +36,11 @@ int main(int argc, char** argv) {
     try {
         exit = line.run(argc, argv);
     } catch (const std::exception& e) {
-        fmt::print(stderr, "muster: internal error: {}\n", e.what());
+        console(false).log(console::level::failure, "internal", fmt::format("internal error: {}", e.what()));
     }
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-        fmt::print(stderr,
-                   "muster: error: standard output cannot be written; the result is in the journal\n");
+        console(false).log(console::level::failure, "output",
+                           "standard output cannot be written; the result is in the journal");
         if (exit == exit_code::done) exit = exit_code::incomplete;
     }
     return static_cast<int>(exit);

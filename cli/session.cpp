@@ -1,5 +1,6 @@
 #include "cli/session.hpp"
 
+#include "cli/descriptors.hpp"
 #include "cli/progress.hpp"
 #include "cli/summary.hpp"
 #include "cli/version.hpp"
@@ -16,11 +17,19 @@
 namespace muster {
 namespace {
 
-// SIGINT, SIGTERM and SIGHUP let the run end in good order; a second one drops what is in flight.
+bool ignored(int signal) {
+    struct sigaction now {};
+    return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+// SIGINT, SIGTERM and SIGHUP let the run end in good order; a second one drops what is in flight. A SIGHUP
+// that the caller had ignored (nohup) stays ignored. A SIGINT does not: shells ignore it for every job that a
+// script starts in the background, and such a job is to be stopped by it too.
 class signal_watch {
   public:
     signal_watch(boost::asio::io_context& context, pipeline& run, console& out, std::string resume)
-        : signals_(context, SIGINT, SIGTERM, SIGHUP), run_(run), console_(out), resume_(std::move(resume)) {
+        : signals_(context, SIGINT, SIGTERM), run_(run), console_(out), resume_(std::move(resume)) {
+        if (!ignored(SIGHUP)) signals_.add(SIGHUP);
         wait();
     }
     void stop() {
@@ -61,9 +70,15 @@ class signal_watch {
 };
 
 pipeline_options options_of(const run_settings& s, const std::optional<learnt_limit>& remembered,
-                            bool reached_before) {
+                            bool reached_before, console& out) {
     pipeline_options o;
-    o.decisions = {.concurrency = s.concurrency,
+    const auto room = room_for_connections(s.concurrency);
+    const unsigned connections = room ? *room : 1;
+    if (connections < s.concurrency)
+        out.log(console::level::warning, "descriptors",
+                fmt::format("{} at most: more open files are not allowed (ulimit -n)",
+                            counted(connections, "connection")));
+    o.decisions = {.concurrency = connections,
                    .max_attempts = s.max_attempts,
                    .max_rate = s.max_rate,
                    .max_share = s.max_share,
@@ -120,7 +135,7 @@ exit_code work_on(boost::asio::io_context& context, const job_file& job, row_map
                   .journal = journal,
                   .before = before,
                   .observer = display},
-                 options_of(settings, before.limit(), service.reached_before));
+                 options_of(settings, before.limit(), service.reached_before, out));
     signal_watch signals(context, run, out, "muster resume " + shell_word(journal_path));
     if (settings.progress) display.start(run);
     const auto ended = run.run([&] {
@@ -147,14 +162,14 @@ exit_code work_on(boost::asio::io_context& context, const job_file& job, row_map
     }
     if (summary.stopped && summary.stopped != end_reason::interrupted)
         out.log(console::level::failure, "stopped", summary.stop_message);
-    fmt::print("{}", settings.output == "json" ? summary_json(summary) + "\n" : summary_text(summary));
+    print_result("{}", settings.output == "json" ? summary_json(summary) + "\n" : summary_text(summary));
     return exit_code_of(state.counts(), summary.stopped, signals.signal());
 }
 
 exit_code report_failure(const error& e, bool json, console& out) {
     const exit_code code = exit_code_of(e);
     out.log(console::level::failure, "failed", e.message);
-    if (json) fmt::print("{}\n", error_json(e.message, static_cast<int>(code)));
+    if (json) print_result("{}\n", error_json(e.message, static_cast<int>(code)));
     return code;
 }
 
