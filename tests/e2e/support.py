@@ -6,6 +6,7 @@ and every process that is started here is ended here, by its own id.
 """
 import atexit
 import collections
+import concurrent.futures
 import contextlib
 import csv
 import io
@@ -457,6 +458,29 @@ class E2E(unittest.TestCase):
         for told in self.agrees_with_tenant(journal, rows):
             self.assertIn(told["outcome"], SUCCEEDED, told)
         self.assertEqual(self.tenant.query("SELECT count(*) FROM audit WHERE changed = 1")[0][0], len(rows))
+
+    def changed_once(self, journal, rows):
+        """For one job among several on a tenant: its journal is sound, each row succeeded, by one change."""
+        self.succeeds(muster("verify", journal))
+        changes = self.tenant.changes()
+        for r in rows:
+            serial = r["tokenSerialNumber"] or r["deviceSerialNumber"]
+            self.assertEqual(changes[r["operation"].lower(), r["userId"], serial], 1, f"changes by {r}")
+        for told in self.report(journal):
+            self.assertIn(told["outcome"], SUCCEEDED, told)
+
+    def side_by_side(self, work, *cases):
+        """Does the work for each case, four at a time: most of it is waiting."""
+        def attempt(case):
+            try:
+                work(*case)
+            except BaseException as problem:
+                return problem
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for case, problem in zip(cases, pool.map(attempt, cases), strict=True):
+                with self.subTest(*[getattr(part, "__name__", part) for part in case[:1]], more=str(case[1:2])):
+                    if problem:
+                        raise problem
 
     def no_files_but(self, *names):
         self.assertEqual(sorted(p.name for p in self.dir.iterdir()), sorted([*names, "tenant"]))
