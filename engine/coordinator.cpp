@@ -152,26 +152,35 @@ void coordinator::durable(std::uint64_t position, moment now) {
     }
 }
 
-void coordinator::replied(const order& o, const http_reply& reply, moment now) {
+bool coordinator::replied(const order& o, const http_reply& reply, moment now) {
     --in_flight_;
     task& t = scheduler_.at(o.slot);
     const verdict v = judge(reply.status);
     const auto words = v == verdict::success ? std::string() : judge_.words_in(reply);
     const bool speaks_of_limit = v != verdict::success && refused_by_limit(reply, words);
-    if (speaks_of_limit && judge_.limits_the_run(t, o.lookup, reply.status, words))
-        return throttled(o, reply, now);
+    if (speaks_of_limit && judge_.limits_the_run(t, o.lookup, reply.status, words)) {
+        throttled(o, reply, now);
+        return true;
+    }
     rate_.accepted(o.sent, now.mono);
     if (v == verdict::failed)
         window_.failed(o.sent.at, now.mono);
     else
         window_.answered(o.company, o.sent.at, now.mono);
     if (!o.lookup && v != verdict::unauthorised && v != verdict::misdirected) operations_authorised_ = true;
-    if (v == verdict::unauthorised && !speaks_of_limit) return unauthorised(o, reply.status, words, now);
-    if (v == verdict::misdirected) return misdirected(o, reply);
-    take_step(o.slot,
-              o.lookup ? keep_undone(t, judge_.lookup_replied(t, reply, words))
-                       : judge_.operation_replied(t, reply, words),
-              now);
+    if (v == verdict::unauthorised && !speaks_of_limit) {
+        unauthorised(o, reply.status, words, now);
+        return true;
+    }
+    if (v == verdict::misdirected) {
+        misdirected(o, reply);
+        return true;
+    }
+    auto step = o.lookup ? keep_undone(t, judge_.lookup_replied(t, reply, words))
+                         : judge_.operation_replied(t, reply, words);
+    const bool in_step = !step.anothers;
+    take_step(o.slot, std::move(step), now);
+    return in_step;
 }
 
 // A row of a repaired journal that the look-up found not to be applied is sent only where no later row of its

@@ -118,7 +118,8 @@ class coordinator {
 
     // What happened.
 
-    void replied(const order& o, const http_reply& reply, moment now);
+    /// False when the reply answers another request than `o`: its connection is out of step, must be closed.
+    bool replied(const order& o, const http_reply& reply, moment now);
     void failed(const order& o, const transport_failure& why, moment now);
     /// An order that was taken and not sent.
     void returned(const order& o);

@@ -41,17 +41,24 @@ std::string_view text_of(const dom::object& from, std::string_view member) {
     return value;
 }
 
-// An empty string where the object names the row's own token, device and user; otherwise what is wrong.
-std::string mismatch(const operation& op, const row& r, const dom::object& from) {
+// Whether the object names the row's own token or device and user; where not, says what is wrong.
+bool names_row(const operation& op, const row& r, const dom::object& from, reply_reading& out) {
     const auto subject = text_of(from, name_of(op.subject));
-    if (subject.empty()) return fmt::format("does not name its {}", name_of(op.subject));
-    if (subject != r.subject())
-        return fmt::format("names another {} ({})", name_of(op.subject), printable(subject, 60));
     const auto user = text_of(from, "userId");
-    if (user.empty()) return "does not name its user";
-    if (!equal_ignoring_case(user, r.get(field::user_id)))
-        return fmt::format("names another user ({})", printable(user, 60));
-    return {};
+    const bool other_subject = !subject.empty() && subject != r.subject();
+    const bool other_user = !user.empty() && !equal_ignoring_case(user, r.get(field::user_id));
+    out.anothers = other_subject || other_user;
+    if (subject.empty())
+        out.problem = fmt::format("does not name its {}", name_of(op.subject));
+    else if (other_subject)
+        out.problem = fmt::format("names another {} ({})", name_of(op.subject), printable(subject, 60));
+    else if (user.empty())
+        out.problem = "does not name its user";
+    else if (other_user)
+        out.problem = fmt::format("names another user ({})", printable(user, 60));
+    else
+        return true;
+    return false;
 }
 
 // Cut to what the journal keeps of each, so that a report says the same now and later.
@@ -71,11 +78,11 @@ bool is_wanted(const operation& op, std::string_view state) {
 }
 
 void read_confirmation(const operation& op, const row& r, const dom::object& from, reply_reading& out) {
-    out.problem = mismatch(op, r, from);
-    if (!out.problem.empty()) return;
+    if (!names_row(op, r, from, out)) return;
     out.details = details_of(op, from);
-    if (is_wanted(op, out.details.state))
-        out.confirmed = true;
+    out.confirmed = is_wanted(op, out.details.state);
+    if (out.confirmed)
+        out.problem.clear();
     else
         out.problem = fmt::format("says {} is '{}'", op.state_member, printable(out.details.state, 40));
 }
@@ -84,6 +91,7 @@ void read_confirmation(const operation& op, const row& r, const dom::object& fro
 void read_actual(const operation& op, const row& r, const dom::object& from, lookup_reading& out) {
     const auto subject = text_of(from, name_of(op.subject));
     if (subject != r.subject()) {
+        out.anothers = !subject.empty();
         out.note = fmt::format("the look-up answered for another {}", name_of(op.subject));
         return;
     }

@@ -26,7 +26,8 @@ struct service_details {
 /// How a 200 reply to an operation reads.
 struct reply_reading {
     bool confirmed = false;
-    std::string problem;  ///< why it does not confirm: "names another user"
+    bool anothers = false;  ///< it names another token, device or user: it answers another request
+    std::string problem;    ///< why it does not confirm: "names another user"
     service_details details;
 };
 
@@ -39,7 +40,8 @@ enum class actual_state : std::uint8_t {
 };
 struct lookup_reading {
     actual_state state = actual_state::unreadable;
-    std::string note;  ///< for the report: what is there instead, or what differs
+    bool anothers = false;  ///< it answers for another token or device
+    std::string note;       ///< for the report: what is there instead, or what differs
     service_details details;
 };
 

@@ -52,8 +52,11 @@ row_step row_judge::operation_replied(task& t, const http_reply& reply, const st
     switch (judge(reply.status)) {
         case verdict::success: {
             auto reading = reader_.read_reply(t.what, reply.body);
-            if (!reading.confirmed)
-                return operation_failed(t, true, fmt::format("the reply {}", reading.problem));
+            if (!reading.confirmed) {
+                auto step = operation_failed(t, true, fmt::format("the reply {}", reading.problem));
+                step.anothers = reading.anothers;
+                return step;
+            }
             ++t.attempts;
             return settled(outcome::applied, {}, std::move(reading.details));
         }
@@ -93,7 +96,11 @@ row_step row_judge::lookup_replied(task& t, const http_reply& reply, const std::
         seen = reader_.read_lookup(t.what, reply.body);
     else
         return lookup_impossible(t, fmt::format("the look-up was answered {}: {}", reply.status, words));
-    if (seen.state == actual_state::unreadable) return lookup_failed(t, seen.note);
+    if (seen.state == actual_state::unreadable) {
+        auto step = lookup_failed(t, seen.note);
+        step.anothers = seen.anothers;
+        return step;
+    }
     t.checks = 0;
     if (seen.state == actual_state::as_wanted)
         return settled(outcome::already, seen.note, std::move(seen.details));

@@ -25,6 +25,7 @@ struct row_step {
     outcome result = outcome::pending;
     std::string message;
     service_details details;
+    bool anothers = false;  ///< the reply answers another request: its connection is out of step
 };
 
 /// One serves a whole run: it holds the parser's buffers.

@@ -1,5 +1,6 @@
 #include "io/pipeline.hpp"
 
+#include "engine/connection_reuse.hpp"
 #include "engine/outage.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -35,6 +36,7 @@ struct worker {
     https_client client;
     net::steady_timer wake;
     bool connecting = false;
+    bool reused = false;  // the connection has brought a reply
     std::optional<order> todo;
 };
 
@@ -57,6 +59,7 @@ struct pipeline::impl {
     std::unique_ptr<job_file::pass> pass;
     net::steady_timer timer;
     outage gap;
+    connection_reuse reuse;
     random_source random;
     instant started;
 
@@ -232,6 +235,7 @@ struct pipeline::impl {
     net::awaitable<void> connect(worker& w) {
         auto connected = co_await w.client.connect();
         w.connecting = false;
+        w.reused = false;
         --connecting;
         if (ended) co_return;
         if (connected) {
@@ -270,8 +274,11 @@ struct pipeline::impl {
         w.todo.reset();
         if (outcome) {
             gap.reached(std::chrono::steady_clock::now());
-            coord.replied(o, *outcome, now());
+            reuse.answered(w.reused);
+            w.reused = true;
+            if (!coord.replied(o, *outcome, now()) || !reuse.allowed()) w.client.close();
         } else {
+            if (!outcome.error().timed_out) reuse.broke(w.reused);
             coord.failed(o, outcome.error(), now());
         }
         if (w.client.usable())

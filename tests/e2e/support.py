@@ -470,13 +470,13 @@ class E2E(unittest.TestCase):
             self.assertIn(told["outcome"], SUCCEEDED, told)
 
     def side_by_side(self, work, *cases):
-        """Does the work for each case, four at a time: most of it is waiting."""
+        """Does the work for each case, several at a time: most of it is waiting."""
         def attempt(case):
             try:
                 work(*case)
             except BaseException as problem:
                 return problem
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
             for case, problem in zip(cases, pool.map(attempt, cases), strict=True):
                 with self.subTest(*[getattr(part, "__name__", part) for part in case[:1]], more=str(case[1:2])):
                     if problem:

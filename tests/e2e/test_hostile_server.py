@@ -273,8 +273,10 @@ class Connections(HostileCase):
         def work(script):
             job, rows = self.small_job(f"{script.__name__}.csv", tokens=8)
             gateway = self.gateway(script)
-            # A close that nobody announced may come just when the next request leaves: that costs an attempt.
-            self.all_done(self.run_job(job, gateway.url, "--max-attempts", "30"), len(rows))
+            told = self.all_done(self.run_job(job, gateway.url), len(rows))
+            # A close that nobody announced may come just when the next request leaves: that costs an attempt, but it
+            # does not happen for ever.
+            self.assertLess(told["retries"], len(rows))
             self.assertGreaterEqual(gateway.connections, len(rows))
             self.changed_once(self.journal_of(job), rows)
         self.side_by_side(work, (announced,), (unannounced,), (http_1_0,), (to_the_end,), (half_closing,))

@@ -1,4 +1,5 @@
 #include "engine/circuit_breaker.hpp"
+#include "engine/connection_reuse.hpp"
 #include "engine/outage.hpp"
 #include "engine/retry_policy.hpp"
 
@@ -73,6 +74,25 @@ TEST_CASE("retry-after: seconds and dates, judged by the server's own clock") {
     CHECK_FALSE(wait("-1"));
     CHECK_FALSE(wait("soon"));
     CHECK_FALSE(retry_after({429, "", {}}, now));
+}
+
+TEST_CASE("reuse: a service that closes without a word gets a connection for each request, for a while") {
+    connection_reuse reuse;
+    for (int i = 0; i < 10; ++i) {  // what breaks now and then, or is new, is no reason
+        reuse.broke(true);
+        reuse.answered(true);
+        reuse.broke(false);
+        reuse.answered(false);
+    }
+    CHECK(reuse.allowed());
+    reuse.broke(true);
+    reuse.answered(false);
+    reuse.broke(true);
+    for (int i = 0; i < 100; ++i) {
+        CHECK_FALSE(reuse.allowed());
+        reuse.answered(false);
+    }
+    CHECK(reuse.allowed());
 }
 
 TEST_CASE("breaker: counts what was sent and failed, not what was never sent") {
