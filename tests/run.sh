@@ -87,14 +87,14 @@ step configure 120 cmake -S "$top" -B "$build" "${generator[@]}" -DCMAKE_BUILD_T
 step build 900 cmake --build "$build" --parallel "$(nproc)"
 
 tell "unit tests"
-if ! timeout --kill-after=10 300 ctest --test-dir "$build" --verbose --timeout 120 >"$logs/ctest.log" 2>&1; then
+if ! timeout --kill-after=10 420 ctest --test-dir "$build" --verbose --timeout 120 >"$logs/ctest.log" 2>&1; then
     grep -E 'ERROR:|TEST CASE:|\*\*\*|Failed' "$logs/ctest.log" | head -n 60 || true
     show_end "$logs/ctest.log" 30
 fi
 count_ctest "$logs/ctest.log"
 
 tell "end-to-end tests"
-if ! MUSTER_BUILD=$build PYTHONDONTWRITEBYTECODE=1 timeout --kill-after=10 600 \
+if ! MUSTER_BUILD=$build PYTHONDONTWRITEBYTECODE=1 timeout --kill-after=10 840 \
     python3 -m unittest discover --verbose --start-directory "$top/tests/e2e" >"$logs/e2e.log" 2>&1; then
     grep -E '^(FAIL|ERROR): ' "$logs/e2e.log" || true
     show_end "$logs/e2e.log" 100
