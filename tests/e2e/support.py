@@ -334,6 +334,7 @@ class E2E(unittest.TestCase):
 
     tenant_size = {}
     maxDiff = 4000
+    words_may_be_lost = False  # with a damaged part of the journal: the names that many records share
 
     def setUp(self):
         kept = tempfile.TemporaryDirectory(prefix="muster-e2e-")
@@ -436,7 +437,9 @@ class E2E(unittest.TestCase):
                                                "WHERE serial = ?", serial)[0]
             self.assertEqual(status, "Disabled" if told["operation"] == "disable" else "Enabled", told)
             if "changedAt" in told:
-                self.assertEqual((told["changedAt"], told["changedBy"]), (at, by), told)
+                self.assertEqual(told["changedAt"], at, told)
+                if "changedBy" in told or not self.words_may_be_lost:
+                    self.assertEqual(told["changedBy"], by, told)
         self.assertEqual(self.tenant.changes(), expected, "changes in the tenant, against the rows that succeeded")
         return reported
 

@@ -8,6 +8,7 @@ from support import E2E, muster, onboarding, row, seeded, wait_until
 
 class Repair(E2E):
     tenant_size = {"users": 200, "tokens": 200, "devices": 50}
+    words_may_be_lost = True
 
     def half_done(self, rows, handled):
         """A run that was killed on the way."""
