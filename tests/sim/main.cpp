@@ -82,7 +82,7 @@ std::vector<model> models() {
     return all;
 }
 
-constexpr double slack = 3.5;  // points of goodput, for --check: one limit misses its goal by so much
+constexpr double slack = 3;  // points of goodput, for --check: one limit misses its goal by so much
 
 double percent(double part, double whole) {
     return whole > 0 ? 100 * part / whole : 0;
