@@ -12,11 +12,17 @@ constexpr double tolerated_rise = 2;     // replies may take twice as long as us
 constexpr double tolerated_delay = 0.1;  // seconds; queues shorter than this are nobody's trouble
 constexpr double usual_weight = 1.0 / 500;
 constexpr double recent_weight = 1.0 / 10;
-constexpr unsigned replies_of_a_peak = 64;
-constexpr unsigned replies_of_proof = 8;
+// Of the latest replies that were let through:
+constexpr std::size_t some = 8;
+constexpr std::size_t many = 24;
+constexpr std::uint64_t replies_of_trust = 500;  // a limit that held for so many is one
 constexpr unsigned replies_of_doubt = 2000;
+constexpr std::size_t least_suspect = 5;  // in less company than this every run is at times
+constexpr auto longest_wait = 5s;         // for a place: none stays taken longer
 constexpr auto dear = 500ms;
 constexpr auto first_probe = 1s;
+constexpr int worth_of_cost =
+    60;  // times what a try for more costs, till the next: less than 2 % of the time
 constexpr auto longest_probe = 120s;
 
 }  // namespace
@@ -35,19 +41,14 @@ std::size_t concurrency_window::size() const noexcept {
 
 void concurrency_window::answered(std::size_t in_flight, instant sent, instant now) {
     if (doubts_ > 0) --doubts_;
-    if (in_flight > peaks_[0].company) peaks_[0] = {in_flight, 0};
-    if (in_flight == peaks_[0].company) ++peaks_[0].replies;
-    if (++in_this_peak_ == replies_of_a_peak) {
-        peaks_ = {peak{}, peaks_[0]};
-        in_this_peak_ = 0;
-        if (late_places_ > 0) --late_places_;
-    }
+    latest_[answered_++ % latest_.size()] = in_flight;
+    if (late_places_ > 0 && answered_ % replies_of_trust == 0) --late_places_;
     if (cap_ > 0) {
         if (in_flight > cap_ && sent >= capped_at_) {  // the probe was let through
             cap_ = in_flight;
             probing_ = false;
             step_ *= 2;
-            probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, 10 * cost_);
+            probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, worth_of_cost * cost_);
             next_probe_ = cost_ < dear ? now : now + probe_after_;
         } else if (in_flight == cap_ && now >= next_probe_) {
             probing_ = true;
@@ -55,9 +56,9 @@ void concurrency_window::answered(std::size_t in_flight, instant sent, instant n
     }
 
     const double took = std::chrono::duration<double>(now - sent).count();
-    if (replies_++ == 0) usual_ = recent_ = took;
+    if (answered_ == 1) usual_ = recent_ = took;
     recent_ += (took - recent_) * recent_weight;
-    usual_ += (took - usual_) * std::max(usual_weight, 1.0 / static_cast<double>(replies_));
+    usual_ += (took - usual_) * std::max(usual_weight, 1.0 / static_cast<double>(answered_));
     if (sent < shrunk_at_) return;
     const double tolerated = std::max(usual_ * tolerated_rise, usual_ + tolerated_delay);
     if (recent_ > tolerated)
@@ -76,39 +77,59 @@ void concurrency_window::shrink(double factor, instant sent, instant now) {
     shrunk_at_ = now;
 }
 
-bool concurrency_window::refused(std::size_t in_flight, instant now, std::chrono::milliseconds cost) {
-    if (doubts_ > 0) {
-        doubts_ = replies_of_doubt;
-        return false;
-    }
+// Of the latest replies, those that had so much company or more.
+std::size_t concurrency_window::let_through(std::size_t in_flight) const noexcept {
+    return static_cast<std::size_t>(
+        std::count_if(latest_.begin(), latest_.end(), [&](std::size_t c) { return c >= in_flight; }));
+}
+
+bool concurrency_window::refused(std::size_t in_flight, instant sent, instant now,
+                                 std::chrono::milliseconds cost) {
+    if (doubts_ > 0 || cost > longest_wait) return not_the_company();
+    if (cap_ > 0 && sent < capped_at_ && in_flight > cap_) return true;  // of the same overrun
     cost_ = cost;
-    const peak& highest = peaks_[0].company > peaks_[1].company ? peaks_[0] : peaks_[1];
-    const std::size_t most = cap_ > 0 ? cap_ : highest.company;
-    // A place may be given free a moment later than its reply is read: one such refusal proves nothing.
-    // Where it is dear, one place is left free for that.
-    if (cap_ > 0 && in_flight == cap_ && ++late_places_ < 4) {
-        if (cost >= dear) {
-            cap_ = std::max<std::size_t>(cap_ - 1, 1);
-            capped_at_ = now;
-            next_probe_ = now + probe_after_;
-        }
+    const bool often = let_through(in_flight) >= many;
+    if (cap_ > 0 && in_flight <= cap_) {
+        const bool held = answered_ - answered_when_capped_ >= replies_of_trust;
+        if (++late_places_ >= 3 || (often && !held)) return not_the_company();
+        // A place may be given free a moment later than its reply is read: one such refusal proves nothing.
+        // Where it is dear, one place is left free for that.
+        if (cost >= dear || !often) cap_to(in_flight - 1, now);
         return true;
     }
-    if (most == 0 || in_flight <= most) {
-        cap_ = 0;  // it was refused in less company than others had: that is not what is limited
-        doubts_ = replies_of_doubt;
-        return false;
-    }
-    // Where replies take long, company grows faster than they come: that it is greater than ever says little.
-    if (cap_ == 0 && highest.replies < replies_of_proof) return false;
-    if (cap_ > 0) probe_after_ = std::min<std::chrono::nanoseconds>(probe_after_ * 4, longest_probe);
-    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, 10 * cost);
-    probing_ = false;
     step_ = 1;
-    cap_ = most;
-    capped_at_ = now;
-    next_probe_ = now + probe_after_;
+    if (cap_ > 0) {  // a try for more
+        probe_after_ = std::min<std::chrono::nanoseconds>(probe_after_ * 4, longest_probe);
+    } else {
+        if (often) return not_the_company();
+        // Where replies take long, company grows faster than they come: that it is greater than ever says
+        // little, but twice in a row it does.
+        if (let_through(in_flight - 1) < some && suspected_ < least_suspect) {
+            suspected_ = in_flight;
+            return false;
+        }
+        if (suspected_ > 0) in_flight = std::min(in_flight, suspected_);
+        suspected_ = 0;
+    }
+    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, worth_of_cost * cost);
+    cap_to(cap_ > 0 ? cap_ : in_flight - 1, now);
     return true;
+}
+
+bool concurrency_window::not_the_company() {
+    cap_ = 0;
+    doubts_ = replies_of_doubt;
+    suspected_ = 0;
+    late_places_ = 0;
+    return false;
+}
+
+void concurrency_window::cap_to(std::size_t in_flight, instant now) {
+    cap_ = std::max<std::size_t>(in_flight, 1);
+    capped_at_ = now;
+    answered_when_capped_ = answered_;
+    probing_ = false;
+    next_probe_ = now + probe_after_;
 }
 
 }  // namespace muster

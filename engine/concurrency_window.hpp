@@ -4,8 +4,8 @@
 // The window grows by one for each of its fills while latency holds, and shrinks when requests time out, when
 // the service answers 5xx, or when replies take far longer than they used to: then a queue is growing
 // somewhere. A quick 429 says nothing about latency and is left out. Some services limit not the rate but the
-// number of requests at once: a refusal of a request that had more company than any that was let through of
-// late is taken for that.
+// number of requests at once: a refusal of a request that had more company than most that were let through of
+// late is taken for that, till one comes in less company.
 #pragma once
 
 #include "engine/outcome.hpp"
@@ -29,21 +29,24 @@ class concurrency_window {
     void answered(std::size_t in_flight, instant sent, instant now);
     /// The service failed on it (5xx) or did not answer in time.
     void failed(instant sent, instant now);
-    /// It was refused with 429, which costs the run so long a wait. True when the company it had explains it;
-    /// the rate is then not to blame.
-    bool refused(std::size_t in_flight, instant now, std::chrono::milliseconds cost);
+    /// One that left at `sent` was refused with 429, which costs the run so long a wait; `in_flight`: the
+    /// most that were on their way with it. True when the company it had explains it; the rate is then not to
+    /// blame.
+    bool refused(std::size_t in_flight, instant sent, instant now, std::chrono::milliseconds cost);
     /// Requests at once that the service allows, where it has shown such a limit; 0: it has not.
     [[nodiscard]] std::size_t limit() const noexcept { return cap_; }
 
   private:
     void shrink(double factor, instant sent, instant now);
+    void cap_to(std::size_t in_flight, instant now);
+    bool not_the_company();
+    [[nodiscard]] std::size_t let_through(std::size_t in_flight) const noexcept;
 
     double ceiling_;
     double size_;
     instant shrunk_at_{};  ///< replies to what was sent before are of the same congestion
     double usual_ = 0;     ///< seconds a reply takes, over many replies
     double recent_ = 0;    ///< and over the last few
-    std::uint64_t replies_ = 0;
 
     bool probing_ = false;  ///< more than the cap may be in flight,
     std::size_t step_ = 1;  ///< by so many
@@ -51,16 +54,13 @@ class concurrency_window {
     std::chrono::nanoseconds probe_after_;
     std::chrono::milliseconds cost_{};  ///< of the last refusal
     std::size_t cap_;
-    instant capped_at_{};  ///< what was sent before says nothing of the cap
-    /// The most company that requests had which were let through, and how many had it.
-    struct peak {
-        std::size_t company = 0;
-        unsigned replies = 0;
-    };
-    std::array<peak, 2> peaks_{};  ///< of the latest replies, and of those before
-    unsigned in_this_peak_ = 0;
-    unsigned late_places_ = 0;  ///< refusals at the cap itself, of late
-    unsigned doubts_ = 0;       ///< replies until a refusal may be laid to the company again
+    instant capped_at_{};                   ///< what was sent before says nothing of the cap
+    std::array<std::size_t, 64> latest_{};  ///< the company of the latest that were let through
+    std::uint64_t answered_ = 0;
+    std::uint64_t answered_when_capped_ = 0;
+    std::size_t suspected_ = 0;  ///< company of a refusal that may have been due to it
+    unsigned late_places_ = 0;   ///< refusals at the cap itself, of late
+    unsigned doubts_ = 0;        ///< replies until a refusal may be laid to the company again
 };
 
 }  // namespace muster

@@ -220,7 +220,7 @@ void coordinator::throttled(const order& o, const http_reply& reply, moment now)
     else
         scheduler_.make_sendable(o.slot);
     const auto hint = read_limit_hint(reply, now.wall);
-    if (window_.refused(o.company, now.mono, hint.wait.value_or(0ms)))
+    if (window_.refused(std::max(o.company, in_flight_ + 1), o.sent.at, now.mono, hint.wait.value_or(0ms)))
         rate_.pause(now.mono, hint, random_);
     else
         rate_.throttled(o.sent, now.mono, hint, random_);

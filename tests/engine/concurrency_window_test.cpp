@@ -18,6 +18,13 @@ instant replies(concurrency_window& w, int count, std::chrono::milliseconds late
     return now;
 }
 
+instant in_company_up_to_8(concurrency_window& w) {
+    instant now = start;
+    for (int i = 0; i < 500; ++i)
+        w.answered(1 + static_cast<std::size_t>(i % 8), now, now + 10ms), now += 1ms;
+    return now;
+}
+
 }  // namespace
 
 TEST_CASE("window: its ceiling while replies take what they always took") {
@@ -56,17 +63,15 @@ TEST_CASE("window: short queues are nobody's trouble") {
 
 TEST_CASE("window: a refusal in more company than ever is a limit on company, and is tried again later") {
     concurrency_window w(64);
-    instant now = start;
-    for (int i = 0; i < 500; ++i)
-        w.answered(1 + static_cast<std::size_t>(i % 8), now, now + 10ms), now += 1ms;
-    CHECK(w.refused(9, now, 0ms));
+    instant now = in_company_up_to_8(w);
+    CHECK(w.refused(9, now, now, 0ms));
     CHECK(w.limit() == 8);
     CHECK(w.size() == 8);
     for (int i = 0; i < 900; ++i) w.answered(8, now, now + 10ms), now += 1ms;
     CHECK(w.size() == 8);
     for (int i = 0; i < 200; ++i) w.answered(8, now, now + 10ms), now += 1ms;
     CHECK(w.size() == 9);
-    CHECK(w.refused(9, now, 0ms));
+    CHECK(w.refused(9, now, now, 0ms));
     CHECK(w.size() == 8);
     for (int i = 0; i < 3'500; ++i) w.answered(8, now, now + 10ms), now += 1ms;
     CHECK(w.size() == 8);
@@ -76,10 +81,8 @@ TEST_CASE("window: a refusal in more company than ever is a limit on company, an
 
 TEST_CASE("window: where more than the limit is let through, it is given up in growing steps") {
     concurrency_window w(64);
-    instant now = start;
-    for (int i = 0; i < 500; ++i)
-        w.answered(1 + static_cast<std::size_t>(i % 8), now, now + 10ms), now += 1ms;
-    CHECK(w.refused(9, now, 0ms));
+    instant now = in_company_up_to_8(w);
+    CHECK(w.refused(9, now, now, 0ms));
     now += 2s;
     for (int i = 0; i < 100 && w.size() < 64; ++i) w.answered(w.size(), now, now + 10ms), now += 10ms;
     CHECK(w.size() == 64);
@@ -89,34 +92,59 @@ TEST_CASE("window: a refusal in more company than the few replies so far had say
     concurrency_window w(64);
     instant now = start;
     for (std::size_t i = 1; i < 8; ++i) w.answered(i, now, now + 10ms), now += 1ms;
-    CHECK_FALSE(w.refused(9, now, 0ms));
+    CHECK_FALSE(w.refused(9, now, now, 0ms));
 }
 
 TEST_CASE("window: a refusal in company that was let through before is not laid to it") {
     concurrency_window w(64);
     instant now = start;
     for (int i = 0; i < 500; ++i) w.answered(8, now, now + 10ms), now += 1ms;
-    CHECK_FALSE(w.refused(8, now, 0ms));
-    CHECK_FALSE(w.refused(9, now, 0ms));  // and from then on none is, for a while
+    CHECK_FALSE(w.refused(8, now, now, 0ms));
+    CHECK_FALSE(w.refused(9, now, now, 0ms));  // and from then on none is, for a while
     CHECK(w.size() == 64);
 }
 
 TEST_CASE("window: what left before the limit was known does not lift it") {
     concurrency_window w(64);
-    instant now = start;
-    for (int i = 0; i < 500; ++i)
-        w.answered(1 + static_cast<std::size_t>(i % 8), now, now + 10ms), now += 1ms;
-    CHECK(w.refused(9, now, 1000ms));
+    instant now = in_company_up_to_8(w);
+    CHECK(w.refused(9, now, now, 1000ms));
     w.answered(9, now - 1ms, now + 10ms);
     CHECK(w.limit() == 8);
     CHECK(w.size() == 8);
 }
 
 TEST_CASE("window: where a refusal is dear, a place is left free for one that is given free late") {
-    concurrency_window w(64, 9);
-    CHECK(w.refused(9, start, 1000ms));
-    CHECK(w.size() == 8);
-    concurrency_window cheap(64, 9);
-    CHECK(cheap.refused(9, start, 0ms));
-    CHECK(cheap.size() == 9);
+    for (const auto cost : {0ms, 1000ms}) {
+        concurrency_window w(64);
+        instant now = in_company_up_to_8(w);
+        CHECK(w.refused(9, now, now, cost));
+        now = replies(w, 600, 10ms, now);
+        CHECK(w.refused(8, now, now, cost));
+        CHECK(w.size() == (cost == 0ms ? 8 : 7));
+    }
+}
+
+TEST_CASE("window: a limit on company that was just assumed and is refused within is given up") {
+    concurrency_window w(64);
+    instant now = in_company_up_to_8(w);
+    CHECK(w.refused(9, now, now, 1000ms));
+    now = replies(w, 100, 10ms, now + 1s);
+    CHECK_FALSE(w.refused(8, now, now, 1000ms));
+    CHECK(w.limit() == 0);
+}
+
+TEST_CASE("window: twice refused in more company than ever, it is the company, however few replies came") {
+    concurrency_window w(64);
+    instant now = start;
+    for (std::size_t i = 1; i < 9; ++i) w.answered(i, now, now + 10ms), now += 1ms;
+    CHECK_FALSE(w.refused(10, now, now, 1000ms));
+    for (std::size_t i = 1; i < 9; ++i) w.answered(i, now, now + 10ms), now += 1ms;
+    CHECK(w.refused(11, now, now, 1000ms));
+    CHECK(w.limit() == 9);
+}
+
+TEST_CASE("window: a long wait is not for a place") {
+    concurrency_window w(64);
+    instant now = in_company_up_to_8(w);
+    CHECK_FALSE(w.refused(9, now, now, 30s));
 }
