@@ -12,11 +12,19 @@ constexpr double first_in_flight = 4;       // before anything is known
 constexpr double accepted_per_flight = 64;  // one more in flight for so many accepted
 constexpr double surely_many = 1e6;         // requests in flight: no limit of ours
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
+constexpr double margin = 0.005;            // below a well-known rate, where refusals cost time
 constexpr double steepest = 1.4;            // growth of the pace: a doubling in half a second
 constexpr double share_of_burst =
     0.8;  // of a burst is used after a wait: it may have been estimated too high
 constexpr auto relearn_after = 10min;
-constexpr double wall_after = 0.25;       // seconds of silence that make a wait of its own
+constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
+// Where others use the limit too, nobody knows his part of it. Refusals meet each in proportion to what he
+// sends; cut by a share at each and growing by a share and a little more, all come to equal parts.
+constexpr int signs_of_others = 2;  // refusals at a rate that should have been let through
+constexpr int most_signs = 4;
+constexpr double contended_cut = 0.1;
+constexpr double contended_step = 0.05;
+constexpr double contended_gain = 0.5;    // requests a second, each second
 constexpr double slowest = 1.0 / 86'400;  // requests a second
 
 double seconds_of(std::chrono::nanoseconds d) {
@@ -82,22 +90,28 @@ std::size_t rate_controller::most_in_flight() const noexcept {
 }
 
 double rate_controller::pace(instant now) const noexcept {
+    const double time = std::max(0.0, seconds_of(now - since_));
+    if (contended()) {
+        const double x = time / std::max({2.0, 40 * cost_, 50 / limit_.rate()});
+        const double gain = contended_gain * time / std::max(1.0, 20 * cost_);
+        return base_ * std::exp(std::min(contended_step * (x + x * x * x * x), 10.0)) + gain;
+    }
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
     // known.
-    const bool contended = cost_ > 0.05 && margin_ > 0.08;  // others seem to use the same limit
-    const double step =
-        std::max(limit_.uncertainty(), cost_ > 0.05 ? contended ? margin_ * 0.5 : 0.0075 : finest);
+    const double step = std::max(limit_.uncertainty(), cost_ > 0.05 ? 0.0075 : finest);
     const double settled = std::max({100 / limit_.rate(), std::min(200 / limit_.rate(), 5.0), 3 * latency_});
-    const double costly =
-        contended ? 10 * cost_ : std::clamp(cost_ / limit_.uncertainty(), 8 * cost_, 80 * cost_);
+    const double costly = std::clamp(cost_ / limit_.uncertainty(), 8 * cost_, 80 * cost_);
     const double shortest = std::max({8 / limit_.rate(), 3 * latency_, 0.1});
     const double time_scale = limit_.weight() < 8
                                   ? std::max(3 * latency_, 0.25)
                                   : std::max({shortest, patience_ * settled * finest / step, costly});
-    const double time = std::max(0.0, seconds_of(now - since_));
     const double x = time / time_scale;
     const double growth = step * x + std::min(step * x * x * x * x, steepest * time);
     return base_ * std::exp(std::min(growth, 10.0));
+}
+
+bool rate_controller::contended() const noexcept {
+    return signs_of_others_ >= signs_of_others;
 }
 
 // Not more at once than the replies make room for, also when there is suddenly room for many.
@@ -108,7 +122,7 @@ double rate_controller::unpaced() const noexcept {
 
 // Where a refusal costs time, as far below the limit as it is not known for sure.
 double rate_controller::below_limit() const noexcept {
-    return limit_.rate() * (1 - (cost_ > 0.05 ? std::max(margin_, std::min(limit_.uncertainty(), 0.25)) : 0));
+    return limit_.rate() * (1 - (cost_ > 0.05 ? std::clamp(limit_.uncertainty(), margin, 0.25) : 0));
 }
 
 void rate_controller::forget_refusals(instant now) {
@@ -120,7 +134,7 @@ void rate_controller::forget_refusals(instant now) {
 // anew.
 bool rate_controller::sharing(instant now) const noexcept {
     return options_.share < 1 && limit_.weight() >= 100 &&
-           (limit_.uncertainty() < 0.06 || !limit_.has_refusal()) && now - learnt_at_ < relearn_after;
+           (limit_.uncertainty() < 0.15 || !limit_.has_refusal()) && now - learnt_at_ < relearn_after;
 }
 
 departure rate_controller::sent(instant now) {
@@ -208,8 +222,9 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
     }
     const bool first = !limited_;
     // Less was sent than the limit lets through, as far as it is known: others use it too.
-    const bool contended =
-        limited_ && limit_.weight() >= 20 && pace(now) < limit_.rate() * (1 + limit_.uncertainty());
+    const double pace_then = pace(now), rate_then = limit_.rate();
+    const bool overtaken =
+        limited_ && limit_.weight() >= 20 && pace_then < rate_then * (1 + limit_.uncertainty());
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
@@ -224,12 +239,18 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
             patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, 6.0);
             accepted_before_episode_ = accepted_;
         }
-        // Where refusals cost time and come too often, a little less is more.
-        if (new_episode)
-            margin_ = contended && seconds_of(now - since_) < 20 * cost_ ? std::min(margin_ + 0.04, 0.4)
-                                                                         : std::max(margin_ / 2, finest);
         learnt_at_ = latest_;
-        base_ = below_limit();
+        if (new_episode) {
+            // Refused far above the limit, it may have changed; that says nothing of others.
+            if (overtaken)
+                signs_of_others_ = std::min(signs_of_others_ + 1, most_signs);
+            else if (pace_then < rate_then * 1.15)
+                signs_of_others_ = std::max(signs_of_others_ - 1, 0);
+        }
+        if (!contended())
+            base_ = below_limit();
+        else if (new_episode)
+            base_ = pace_then * (1 - contended_cut);
         if (free_ && free_accepted_ > 0) limit_.burst_at_most(free_accepted_);
         if (new_episode) since_ = now;
     }
@@ -318,9 +339,10 @@ void rate_controller::recovered(instant now) {
         std::max(std::max(window_.count() - 1, 1.0) / std::max(window_.cycle(), 1e-3),
                  accepted_ / seconds_of(now - first_sent_));
     if (limit_.weight() < 8) limit_.assume_rate(in_the_long_run);
-    base_ = below_limit();
+    if (!contended()) base_ = below_limit();
     cost_ = std::max(0.0, paused - limit_.burst() / limit_.rate());
     credit_ = window_.is_window() ? window_.count()
+              : contended()       ? 0
                                   : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);
     credit_ -= static_cast<double>(sent_ - sent_before_wait_);
     free_ = credit_ >= 1;

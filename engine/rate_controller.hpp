@@ -7,6 +7,9 @@
 // then renews the estimate; the longer none comes, the more it speeds up, gently near the known limit and
 // ever faster beyond.
 //
+// Where requests are refused that should have been let through, others use the limit too: then it is shared
+// as TCP shares a line, a tenth less at every refusal and slowly more between them.
+//
 // What the limit lets through at once after a pause (its burst; a whole window's count) is learnt too and
 // used after every wait. Before the first refusal, and while such a credit lasts, requests are not paced but
 // their number in flight grows slowly with what was accepted, which bounds how many can be refused together.
@@ -62,6 +65,7 @@ class rate_controller {
     [[nodiscard]] bool sharing(instant now) const noexcept;
     [[nodiscard]] double below_limit() const noexcept;
     [[nodiscard]] double unpaced() const noexcept;
+    [[nodiscard]] bool contended() const noexcept;
     void forget_refusals(instant now);
     [[nodiscard]] double most_likely_rate(const departure& refused, instant now) const noexcept;
     void wait_until(instant until, instant now);
@@ -74,10 +78,10 @@ class rate_controller {
     window_estimate window_;
     double patience_ = 1;  ///< by how much longer than usual the limit is not tried
     double accepted_before_episode_ = 0;
-    double margin_ = 0.005;  ///< below the rate, where a refusal costs time
-    double cost_ = 0;        ///< seconds lost by a refusal, of late
-    double latency_ = 0;     ///< seconds, smoothed
-    double spread_ = 0;      ///< of the latency, mean deviation
+    int signs_of_others_ = 0;  ///< that use the limit too
+    double cost_ = 0;          ///< seconds lost by a refusal, of late
+    double latency_ = 0;       ///< seconds, smoothed
+    double spread_ = 0;        ///< of the latency, mean deviation
 
     std::uint64_t sent_ = 0;
     instant first_sent_{}, latest_{}, learnt_at_{};
