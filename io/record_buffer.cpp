@@ -53,6 +53,7 @@ result<std::size_t> record_buffer::refill() {
     if (!read) return read.error();
     end_ += *read;
     ended_ = *read == 0;
+    if (ended_) *end_ = '\n';  // what was there before is not to be read
     return *read;
 }
 

@@ -101,8 +101,8 @@ def concurrency_case(bench, table, seconds):
     bench.stop(server)
 
 
-def fair_case(bench, table, seconds):
-    server = bench.tenant_server("--limit", "bucket:200/s:20")
+def fair_case(bench, table, seconds, spec):
+    server = bench.tenant_server("--limit", spec)
     jobs = [bench.job(200 * seconds, f"fair{n}.csv") for n in range(4)]
     running = [bench.muster(job, server.port, bench.tenant / "ca.pem") for job in jobs]
     begun = time.monotonic()
@@ -113,7 +113,7 @@ def fair_case(bench, table, seconds):
     each = [interrupted(process, 1) for process in running]
     accepted = [requests - throttled for requests, throttled, _ in each]
     allowed = 20 + 200 * took
-    table.row("tenant bucket:200/s:20, four processes", "muster x 4", took, sum(e[0] for e in each), sum(e[1] for e in each),
+    table.row(f"tenant {spec}", "muster x 4", took, sum(e[0] for e in each), sum(e[1] for e in each),
               allowed)
     print("    shares: " + ", ".join(f"{100 * a / allowed:.1f}%" for a in accepted))
     bench.stop(server)
@@ -143,7 +143,8 @@ def main():
             case("bucket", tenant_case, f"bucket:50/s:10{suffix}", minute, 10 + 50 * minute)
         case("concurrent", concurrency_case, minute)
         case("share", tenant_case, "bucket:200/s:20", minute, 20 + 200 * minute, "--max-share", "60")
-        case("fair", fair_case, minute)
+        for suffix in ("", ",retry-after=none"):
+            case("fair", fair_case, minute, f"bucket:200/s:20{suffix}")
     finally:
         bench.close()
 

@@ -198,6 +198,17 @@ TEST_CASE("jsonl reader: chunks of any size give the same reading") {
     }
 }
 
+TEST_CASE("jsonl reader: what was in the buffer before says nothing of the last line") {
+    const std::string last = "{\"a\":11}\" 1\"}";
+    const auto alone = read_jsonl(last);
+    for (std::size_t place = 0; place < 20; ++place) {  // of a bracket, where the last line ends
+        const std::string before = "{\"a\":\"" + std::string(place, 'x') + "}\"}\n";
+        const auto all = read_jsonl(before + last);
+        REQUIRE(all.records.size() == 2);
+        CHECK(all.records[1].problem == alone.records.at(0).problem);
+    }
+}
+
 TEST_CASE("jsonl reader: a file cut off anywhere gives a prefix of the records") {
     const reading whole = read_jsonl(tricky);
     for (std::size_t length = 0; length < tricky.size(); ++length) {
