@@ -335,9 +335,8 @@ void rate_controller::recovered(instant now) {
         return;
     }
     window_.opened(now, paused, true);
-    const double in_the_long_run =
-        std::max(std::max(window_.count() - 1, 1.0) / std::max(window_.cycle(), 1e-3),
-                 accepted_ / seconds_of(now - first_sent_));
+    const double in_the_long_run = std::max(window_.count() / std::max(window_.cycle(), 1e-3),
+                                            accepted_ / seconds_of(now - first_sent_));
     if (limit_.weight() < 8) limit_.assume_rate(in_the_long_run);
     if (!contended()) base_ = below_limit();
     cost_ = std::max(0.0, paused - limit_.burst() / limit_.rate());

@@ -30,9 +30,10 @@ void window_estimate::begin(instant now) noexcept {
 void window_estimate::opened(instant now, double waited, bool known) {
     if (known) {
         const double cycle = seconds_of(now - since_);
-        regular_ = std::abs(cycle / cycle_ - 1) < 0.1 && std::abs(accepted_ / count_ - 1) < 0.1;
+        const double count = std::max(accepted_ - 1, 1.0);  // the last of them opens the next
+        regular_ = std::abs(cycle / cycle_ - 1) < 0.1 && std::abs(count / count_ - 1) < 0.1;
         cycle_ = cycle;
-        count_ = accepted_;
+        count_ = count;
         closed_ = waited;
     }
     since_ = now;

@@ -12,8 +12,8 @@ class window_estimate {
     window_estimate() = default;
     explicit window_estimate(const learnt_limit& remembered);
 
-    /// The first acceptance after a wait of `waited` seconds; `known`: what was let through before it and the
-    /// time since the opening before say something of the limit.
+    /// The first acceptance, counted already, after a wait of `waited` seconds; `known`: what was let through
+    /// before it and the time since the opening before say something of the limit.
     void opened(instant now, double waited, bool known);
     /// The run begins, or is begun anew at this moment after a wait that says nothing of windows.
     void begin(instant now) noexcept;

@@ -1,0 +1,49 @@
+#include "engine/window_estimate.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A window's requests, then it is closed till `cycle` after its opening.
+instant let_through(window_estimate& w, int count, instant opening, std::chrono::seconds cycle) {
+    for (int i = 0; i < count; ++i) w.accepted();
+    w.still_closed(opening + cycle - 5s);
+    return opening + cycle;
+}
+
+}  // namespace
+
+TEST_CASE("window estimate: its count is what was let through from one opening to the next") {
+    window_estimate w;
+    instant opening{1h};
+    w.begin(opening);
+    opening = let_through(w, 100, opening, 60s);
+    w.accepted();
+    w.opened(opening, 59, true);
+    CHECK(w.is_window());
+    CHECK(w.count() == 100);
+    CHECK(w.cycle() == doctest::Approx(60));
+    CHECK(w.let_through() == 1);
+    opening = let_through(w, 99, opening, 60s);
+    CHECK(w.used_up());
+    CHECK(w.until_opening(opening - 50s) == doctest::Approx(50));
+    w.accepted();
+    w.opened(opening, 59, true);
+    CHECK(w.count() == 100);
+}
+
+TEST_CASE("window estimate: round lengths are tried one after another, a little more than each") {
+    window_estimate w;
+    const instant opening{1h};
+    w.begin(opening);
+    for (int i = 0; i < 100; ++i) w.accepted();
+    for (const double length : {10.0, 30.0, 60.0, 120.0}) {
+        const double due = w.until_opening(opening + 6s) + 6;
+        CHECK(due >= length);
+        CHECK(due <= length * 1.061);
+        w.still_closed(opening + std::chrono::milliseconds(static_cast<int>(due * 1000)));
+    }
+}
