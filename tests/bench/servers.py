@@ -161,10 +161,14 @@ class Bench:
                 out.write(f"enable,eb2e12ae-1112-451b-98e1-dfe4e6afd60d,{n:012}\n")
         return path
 
-    def muster(self, job, port, ca, *flags):
-        """Starts `muster run` on a copy of the job's journal name of its own; --output json."""
-        journal = self.dir / f"j{time.monotonic_ns()}"
+    def muster_command(self, job, port, ca, journal, *flags):
         command = [self.build / "muster", "run", job, "--credentials", self.key, "--base-url",
                    f"https://127.0.0.1:{port}/AdminInterface/restapi", "--ca-file", ca, "--journal", journal, "--output", "json",
                    "--no-progress", *flags]
-        return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return [str(part) for part in command]
+
+    def muster(self, job, port, ca, *flags):
+        """Starts `muster run` on a copy of the job's journal name of its own; --output json."""
+        journal = self.dir / f"j{time.monotonic_ns()}"
+        return subprocess.Popen(self.muster_command(job, port, ca, journal, *flags), stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, text=True)
