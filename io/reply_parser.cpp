@@ -24,6 +24,7 @@ constexpr std::uint64_t body_limit = 1024 * 1024;
 constexpr std::size_t read_size = 16 * 1024;  // one TLS record
 constexpr std::size_t usual_headers = 6;
 constexpr int most_interim_replies = 16;
+constexpr std::size_t shortest_chunk_end = std::string_view("0\r\n\r\n").size();
 
 bool is_kept(http::field field, beast::string_view name) {
     switch (field) {
@@ -96,6 +97,12 @@ struct reply_parser::impl {
         reader->skip(to_connect);
     }
 
+    /// In a body in chunks, which takes at least so many bytes to end: Beast asserts that they are there when
+    /// it comes back to the last chunk's line.
+    bool is_too_short() const {
+        return reader->is_header_done() && reader->chunked() && buffer.size() < shortest_chunk_end;
+    }
+
     state failed(const error_code& why) {
         problem = why.message();
         return state::broken;
@@ -105,7 +112,7 @@ struct reply_parser::impl {
 };
 
 reply_parser::state reply_parser::impl::parse() {
-    while (buffer.size() > 0) {
+    while (buffer.size() > 0 && !is_too_short()) {
         error_code failure;
         buffer.consume(reader->put(buffer.data(), failure));
         if (failure == http::error::need_more) {

@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muster {
@@ -101,6 +102,34 @@ TEST_CASE("reply_parser: a reply in two pieces, split anywhere, and byte by byte
         check_reads(parser, feed(parser, good.bytes, 1), good);
     }
     MESSAGE(splits << " splits");
+}
+
+// Beast asserts that behind the last chunk's line not just one byte more has come; one byte is what came.
+TEST_CASE("reply_parser: a chunked reply in pieces of any sizes, also of one byte, reads the same") {
+    std::size_t ways = 0;
+    for (const good_reply& good :
+         {good_reply{chunked("0\r\n\r\n"), 200, ""}, good_reply{chunked("00\r\n\r\n"), 200, ""},
+          good_reply{chunked("0;x\r\n\r\n"), 200, ""}, good_reply{chunked("1\r\na\r\n0\r\n\r\n"), 200, "a"},
+          good_reply{chunked("0\r\nA: b\r\n\r\n"), 200, ""}}) {
+        const std::size_t headers = good.bytes.find("\r\n\r\n") + 4;
+        const std::string_view body = std::string_view(good.bytes).substr(headers);
+        CAPTURE(body);
+        // Bit n says that a piece ends before byte n of the body.
+        for (std::size_t ends = 0; ends < std::size_t{1} << body.size(); ++ends, ++ways) {
+            CAPTURE(ends);
+            reply_parser parser;
+            parser.start();
+            std::string piece = good.bytes.substr(0, headers);
+            state now = state::more;
+            for (std::size_t i = 0; i < body.size(); ++i) {
+                if ((ends >> i & 1) != 0) now = feed(parser, std::exchange(piece, {}));
+                REQUIRE(now == state::more);
+                piece += body[i];
+            }
+            check_reads(parser, feed(parser, piece), good);
+        }
+    }
+    MESSAGE(ways << " ways");
 }
 
 TEST_CASE("reply_parser: a reply cut at any byte is never taken for a whole one") {
