@@ -207,7 +207,7 @@ double rate_controller::most_likely_rate(const departure& refused, instant now) 
     return std::max(let_through, in_flight / latency);
 }
 
-bool rate_controller::throttled(const departure& d, instant now, const limit_hint& hint,
+void rate_controller::throttled(const departure& d, instant now, const limit_hint& hint,
                                 random_source& random) {
     const bool fresh = d.at >= known_at_;
     known_at_ = fresh ? now : known_at_;
@@ -234,19 +234,8 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
         let_through_ = 0;
         base_ = limit_.rate() / 2;
     } else {
-        if (new_episode) {  // refused too often: others use the limit too, or it is not as even as it seems
-            const double since = accepted_ - accepted_before_episode_;
-            patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, 6.0);
-            accepted_before_episode_ = accepted_;
-        }
         learnt_at_ = latest_;
-        if (new_episode) {
-            // Refused far above the limit, it may have changed; that says nothing of others.
-            if (overtaken)
-                signs_of_others_ = std::min(signs_of_others_ + 1, most_signs);
-            else if (pace_then < rate_then * 1.15)
-                signs_of_others_ = std::max(signs_of_others_ - 1, 0);
-        }
+        if (new_episode) count_episode(pace_then / rate_then, overtaken);
         if (!contended())
             base_ = below_limit();
         else if (new_episode)
@@ -269,7 +258,20 @@ bool rate_controller::throttled(const departure& d, instant now, const limit_hin
             cost_ /= 2;
         }
     }
-    return new_episode;
+}
+
+// `pace`: how fast requests left, as a multiple of the rate that was thought to be the limit's.
+void rate_controller::count_episode(double pace, bool overtaken) {
+    // Refused too often: others use the limit too, or it is not as even as it seems.
+    const double since = accepted_ - accepted_before_episode_;
+    patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, 6.0);
+    accepted_before_episode_ = accepted_;
+    // Refused far above the limit, it may have changed; that says nothing of others.
+    constexpr double far_above = 1.15;
+    if (overtaken)
+        signs_of_others_ = std::min(signs_of_others_ + 1, most_signs);
+    else if (pace < far_above)
+        signs_of_others_ = std::max(signs_of_others_ - 1, 0);
 }
 
 void rate_controller::pause(instant now, const limit_hint& hint, random_source& random) {

@@ -43,8 +43,8 @@ class rate_controller {
     departure sent(instant now);
     /// A reply that is no refusal by the limit came.
     void accepted(const departure& d, instant now);
-    /// A refusal by the limit came. True when it begins a new episode (one notice is due).
-    bool throttled(const departure& d, instant now, const limit_hint& hint, random_source& random);
+    /// A refusal by the limit came.
+    void throttled(const departure& d, instant now, const limit_hint& hint, random_source& random);
 
     /// A refusal that had another reason than the rate: the wait it asks for is kept, nothing is learnt.
     void pause(instant now, const limit_hint& hint, random_source& random);
@@ -68,6 +68,7 @@ class rate_controller {
     [[nodiscard]] bool contended() const noexcept;
     void forget_refusals(instant now);
     [[nodiscard]] double most_likely_rate(const departure& refused, instant now) const noexcept;
+    void count_episode(double pace, bool overtaken);
     void wait_until(instant until, instant now);
     void wait_in_silence(instant now, random_source& random);
     void recovered(instant now);
