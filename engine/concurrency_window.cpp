@@ -13,8 +13,8 @@ constexpr double tolerated_delay = 0.1;  // seconds; queues shorter than this ar
 constexpr double usual_weight = 1.0 / 500;
 constexpr double recent_weight = 1.0 / 10;
 // Of the latest replies that were let through:
-constexpr std::size_t some = 8;
 constexpr std::size_t many = 24;
+constexpr std::size_t most = 40;
 constexpr std::uint64_t replies_of_trust = 500;  // a limit that held for so many is one
 constexpr unsigned replies_of_doubt = 2000;
 constexpr std::size_t least_suspect = 5;  // in less company than this every run is at times
@@ -104,7 +104,7 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
         if (often) return not_the_company();
         // Where replies take long, company grows faster than they come: that it is greater than ever says
         // little, but twice in a row it does.
-        if (let_through(in_flight - 1) < some && suspected_ < least_suspect) {
+        if (let_through(in_flight - 1) < most && suspected_ < least_suspect) {
             suspected_ = in_flight;
             return false;
         }

@@ -98,9 +98,10 @@ double rate_controller::pace(instant now) const noexcept {
     }
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
     // known.
-    const double step = std::max(limit_.uncertainty(), cost_ > 0.05 ? 0.0075 : finest);
+    const double step =
+        cost_ > 0.05 ? std::max(0.3 * limit_.uncertainty(), 0.0075) : std::max(limit_.uncertainty(), finest);
     const double settled = std::max({100 / limit_.rate(), std::min(200 / limit_.rate(), 5.0), 3 * latency_});
-    const double costly = std::clamp(cost_ / limit_.uncertainty(), 8 * cost_, 80 * cost_);
+    const double costly = std::clamp(2 * cost_ / limit_.uncertainty(), 16 * cost_, 160 * cost_);
     const double shortest = std::max({8 / limit_.rate(), 3 * latency_, 0.1});
     const double time_scale = limit_.weight() < 8
                                   ? std::max(3 * latency_, 0.25)

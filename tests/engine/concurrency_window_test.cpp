@@ -18,10 +18,10 @@ instant replies(concurrency_window& w, int count, std::chrono::milliseconds late
     return now;
 }
 
-instant in_company_up_to_8(concurrency_window& w) {
+instant in_company_of_8(concurrency_window& w) {
     instant now = start;
     for (int i = 0; i < 500; ++i)
-        w.answered(1 + static_cast<std::size_t>(i % 8), now, now + 10ms), now += 1ms;
+        w.answered(std::min<std::size_t>(1 + static_cast<std::size_t>(i), 8), now, now + 10ms), now += 1ms;
     return now;
 }
 
@@ -63,7 +63,7 @@ TEST_CASE("window: short queues are nobody's trouble") {
 
 TEST_CASE("window: a refusal in more company than ever is a limit on company, and is tried again later") {
     concurrency_window w(64);
-    instant now = in_company_up_to_8(w);
+    instant now = in_company_of_8(w);
     CHECK(w.refused(9, now, now, 0ms));
     CHECK(w.limit() == 8);
     CHECK(w.size() == 8);
@@ -81,7 +81,7 @@ TEST_CASE("window: a refusal in more company than ever is a limit on company, an
 
 TEST_CASE("window: where more than the limit is let through, it is given up in growing steps") {
     concurrency_window w(64);
-    instant now = in_company_up_to_8(w);
+    instant now = in_company_of_8(w);
     CHECK(w.refused(9, now, now, 0ms));
     now += 2s;
     for (int i = 0; i < 100 && w.size() < 64; ++i) w.answered(w.size(), now, now + 10ms), now += 10ms;
@@ -106,7 +106,7 @@ TEST_CASE("window: a refusal in company that was let through before is not laid 
 
 TEST_CASE("window: what left before the limit was known does not lift it") {
     concurrency_window w(64);
-    instant now = in_company_up_to_8(w);
+    instant now = in_company_of_8(w);
     CHECK(w.refused(9, now, now, 1000ms));
     w.answered(9, now - 1ms, now + 10ms);
     CHECK(w.limit() == 8);
@@ -116,7 +116,7 @@ TEST_CASE("window: what left before the limit was known does not lift it") {
 TEST_CASE("window: where a refusal is dear, a place is left free for one that is given free late") {
     for (const auto cost : {0ms, 1000ms}) {
         concurrency_window w(64);
-        instant now = in_company_up_to_8(w);
+        instant now = in_company_of_8(w);
         CHECK(w.refused(9, now, now, cost));
         now = replies(w, 600, 10ms, now);
         CHECK(w.refused(8, now, now, cost));
@@ -126,7 +126,7 @@ TEST_CASE("window: where a refusal is dear, a place is left free for one that is
 
 TEST_CASE("window: a limit on company that was just assumed and is refused within is given up") {
     concurrency_window w(64);
-    instant now = in_company_up_to_8(w);
+    instant now = in_company_of_8(w);
     CHECK(w.refused(9, now, now, 1000ms));
     now = replies(w, 100, 10ms, now + 1s);
     CHECK_FALSE(w.refused(8, now, now, 1000ms));
@@ -145,6 +145,6 @@ TEST_CASE("window: twice refused in more company than ever, it is the company, h
 
 TEST_CASE("window: a long wait is not for a place") {
     concurrency_window w(64);
-    instant now = in_company_up_to_8(w);
+    instant now = in_company_of_8(w);
     CHECK_FALSE(w.refused(9, now, now, 30s));
 }
