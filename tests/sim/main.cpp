@@ -142,7 +142,7 @@ void changes(const options& o) {
                                  {60, [&](double now) { limit.set_rate(now, 500); }},
                                  {100, [&](double now) { limit.set_rate(now, 0.0001); }},
                                  {220, [&](double now) { limit.set_rate(now, 500); }}},
-                                seed);
+                                seed, o.trace);
         const auto reaches = [&](std::size_t from, double rate) {
             for (std::size_t i = from; i + 2 < r.by_second.size(); ++i)
                 if (share_of(r.total(i, i + 2), 2 * rate) >= 95) return static_cast<double>(i - from);
