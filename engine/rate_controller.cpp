@@ -22,6 +22,7 @@ constexpr double wall_after = 0.25;  // seconds of silence that make a wait of i
 // sends; cut by a share at each and growing by a share and a little more, all come to equal parts.
 constexpr int signs_of_others = 2;  // refusals at a rate that should have been let through
 constexpr int most_signs = 4;
+constexpr double well_known = 0.02;  // a rate that is less in doubt is not overrun by chance
 constexpr double contended_cut = 0.1;
 constexpr double contended_step = 0.05;
 constexpr double contended_gain = 0.5;    // requests a second, each second
@@ -224,8 +225,9 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     const bool first = !limited_;
     // Less was sent than the limit lets through, as far as it is known: others use it too.
     const double pace_then = pace(now), rate_then = limit_.rate();
-    const bool overtaken =
-        limited_ && limit_.weight() >= 20 && pace_then < rate_then * (1 + limit_.uncertainty());
+    const double doubt = limit_.uncertainty();
+    const bool overtaken = limited_ && limit_.weight() >= 20 &&
+                           pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - well_known);
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
