@@ -12,7 +12,8 @@ constexpr double tolerated_rise = 2;     // replies may take twice as long as us
 constexpr double tolerated_delay = 0.1;  // seconds; queues shorter than this are nobody's trouble
 constexpr double usual_weight = 1.0 / 500;
 constexpr double recent_weight = 1.0 / 10;
-// Of the latest replies that were let through:
+// Of the latest 64 that were let through: with so many that had its company, a refusal is not due to that;
+// with so many that had one less, it may be.
 constexpr std::size_t many = 24;
 constexpr std::size_t most = 40;
 constexpr std::uint64_t replies_of_trust = 500;  // a limit that held for so many is one
@@ -42,14 +43,16 @@ std::size_t concurrency_window::size() const noexcept {
 void concurrency_window::answered(std::size_t in_flight, instant sent, instant now) {
     if (doubts_ > 0) --doubts_;
     latest_[answered_++ % latest_.size()] = in_flight;
+    if (suspected_ > 0 && let_through(suspected_) >= many) suspected_ = 0;
     if (late_places_ > 0 && answered_ % replies_of_trust == 0) --late_places_;
     if (cap_ > 0) {
         if (in_flight > cap_ && sent >= capped_at_) {  // the probe was let through
             cap_ = in_flight;
+            answered_when_capped_ = answered_;
             probing_ = false;
             step_ *= 2;
             probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, worth_of_cost * cost_);
-            next_probe_ = cost_ < dear ? now : now + probe_after_;
+            next_probe_ = cost_ < dear ? now : now + first_probe;
         } else if (in_flight == cap_ && now >= next_probe_) {
             probing_ = true;
         }
@@ -85,12 +88,16 @@ std::size_t concurrency_window::let_through(std::size_t in_flight) const noexcep
 
 bool concurrency_window::refused(std::size_t in_flight, instant sent, instant now,
                                  std::chrono::milliseconds cost) {
-    if (doubts_ > 0 || cost > longest_wait) return not_the_company();
+    // A lone request has no company, and no place stays taken for long.
+    if ((in_flight <= 1 && cap_ != 1) || cost > longest_wait) return false;
+    if (doubts_ > 0) return not_the_company();
     if (cap_ > 0 && sent < capped_at_ && in_flight > cap_) return true;  // of the same overrun
     cost_ = cost;
     const bool often = let_through(in_flight) >= many;
     if (cap_ > 0 && in_flight <= cap_) {
         const bool held = answered_ - answered_when_capped_ >= replies_of_trust;
+        const bool within = in_flight < cap_ && (often || answered_ < latest_.size());
+        if (within && (held || !often)) return false;
         if (++late_places_ >= 3 || (often && !held)) return not_the_company();
         // A place may be given free a moment later than its reply is read: one such refusal proves nothing.
         // Where it is dear, one place is left free for that.
@@ -125,9 +132,9 @@ bool concurrency_window::not_the_company() {
 }
 
 void concurrency_window::cap_to(std::size_t in_flight, instant now) {
+    if (in_flight != cap_) answered_when_capped_ = answered_;
     cap_ = std::max<std::size_t>(in_flight, 1);
     capped_at_ = now;
-    answered_when_capped_ = answered_;
     probing_ = false;
     next_probe_ = now + probe_after_;
 }

@@ -12,7 +12,7 @@ constexpr double first_in_flight = 4;       // before anything is known
 constexpr double accepted_per_flight = 64;  // one more in flight for so many accepted
 constexpr double surely_many = 1e6;         // requests in flight: no limit of ours
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
-constexpr double margin = 0.005;            // below a well-known rate, where refusals cost time
+constexpr double least_margin = 0.005;      // below a well-known rate, where refusals cost time
 constexpr double steepest = 1.4;            // growth of the pace: a doubling in half a second
 constexpr double share_of_burst =
     0.8;  // of a burst is used after a wait: it may have been estimated too high
@@ -20,7 +20,7 @@ constexpr auto relearn_after = 10min;
 constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
 // Where others use the limit too, nobody knows his part of it. Refusals meet each in proportion to what he
 // sends; cut by a share at each and growing by a share and a little more, all come to equal parts.
-constexpr int signs_of_others = 2;  // refusals at a rate that should have been let through
+constexpr int enough_signs = 2;  // refusals at a rate that should have been let through
 constexpr int most_signs = 4;
 constexpr double well_known = 0.02;  // a rate that is less in doubt is not overrun by chance
 constexpr double contended_cut = 0.1;
@@ -94,7 +94,7 @@ double rate_controller::pace(instant now) const noexcept {
     const double time = std::max(0.0, seconds_of(now - since_));
     if (contended()) {
         const double x = time / std::max({2.0, 40 * cost_, 50 / limit_.rate()});
-        const double gain = contended_gain * time / std::max(1.0, 20 * cost_);
+        const double gain = std::min(contended_gain, 0.03 * limit_.rate()) * time / std::max(1.0, 20 * cost_);
         return base_ * std::exp(std::min(contended_step * (x + x * x * x * x), 10.0)) + gain;
     }
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
@@ -113,7 +113,7 @@ double rate_controller::pace(instant now) const noexcept {
 }
 
 bool rate_controller::contended() const noexcept {
-    return signs_of_others_ >= signs_of_others;
+    return signs_of_others_ >= enough_signs;
 }
 
 // Not more at once than the replies make room for, also when there is suddenly room for many.
@@ -124,7 +124,7 @@ double rate_controller::unpaced() const noexcept {
 
 // Where a refusal costs time, as far below the limit as it is not known for sure.
 double rate_controller::below_limit() const noexcept {
-    return limit_.rate() * (1 - (cost_ > 0.05 ? std::clamp(limit_.uncertainty(), margin, 0.25) : 0));
+    return limit_.rate() * (1 - (cost_ > 0.05 ? std::clamp(limit_.uncertainty(), least_margin, 0.25) : 0));
 }
 
 void rate_controller::forget_refusals(instant now) {
@@ -224,9 +224,10 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     }
     const bool first = !limited_;
     // Less was sent than the limit lets through, as far as it is known: others use it too.
-    const double pace_then = pace(now), rate_then = limit_.rate();
+    const double pace_then = limited_ ? std::min(pace(now), options_.max_rate.value_or(surely_many)) : 0;
+    const double rate_then = limit_.rate();
     const double doubt = limit_.uncertainty();
-    const bool overtaken = limited_ && limit_.weight() >= 20 &&
+    const bool overtaken = limited_ && !free_ && limit_.weight() >= 20 &&
                            pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - well_known);
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
@@ -335,7 +336,8 @@ void rate_controller::recovered(instant now) {
         limit_.weight() >= 100 && !window_.is_window() && !told_;  // closed as it never was before
     if (outage || (window_.is_window() ? paused : closed_) < wall_after) {
         cost_ = 0;
-        base_ = limit_.uncertainty() < 0.3 ? limit_.rate() : std::min(limit_.rate(), 1 / paused);
+        if (!contended())
+            base_ = limit_.uncertainty() < 0.3 ? limit_.rate() : std::min(limit_.rate(), 1 / paused);
         if (paused >= wall_after) window_.opened(now, paused, false);
         return;
     }

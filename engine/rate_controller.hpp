@@ -79,7 +79,7 @@ class rate_controller {
     window_estimate window_;
     double patience_ = 1;  ///< by how much longer than usual the limit is not tried
     double accepted_before_episode_ = 0;
-    int signs_of_others_ = 0;  ///< that use the limit too
+    int signs_of_others_ = 0;  ///< refusals that only others using the limit too explain
     double cost_ = 0;          ///< seconds lost by a refusal, of late
     double latency_ = 0;       ///< seconds, smoothed
     double spread_ = 0;        ///< of the latency, mean deviation

@@ -19,17 +19,20 @@ BEARER = "x" * 560  # as long as a signed one
 PATH = "/AdminInterface/restapi"
 
 
-def measured(command, **options):
+def measured(command):
     """Runs it; seconds, CPU seconds, peak MiB and what it printed."""
     begun = time.monotonic()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               **options)
-    out, err = process.stdout.read(), process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        out = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        if process.returncode is None:
+            process.kill()
     took = time.monotonic() - begun
-    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {err[-500:]}{out[-500:]}")
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {out[-1000:]}")
     return {"seconds": took, "cpu": used.ru_utime + used.ru_stime, "mib": used.ru_maxrss / 1024, "out": out}
 
 
@@ -38,7 +41,6 @@ class Clients:
         self.bench, self.rows, self.journals = bench, rows, journals
         self.job = bench.job(rows)
         self.ca = bench.dir / "cert.pem"
-        self.curl_config = None
 
     def wrk(self, server):
         seconds = max(1, round(self.rows / 80_000))  # about as many; wrk is told a time, not a number
@@ -98,9 +100,12 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--rows", type=int, default=200_000)
-    arguments.add_argument("names", nargs="*")
+    clients = ("wrk", "curl", "python", "muster")
+    arguments.add_argument("names", nargs="*", metavar="NAME", help=", ".join(clients))
     o = arguments.parse_args()
-    names = [n for n in ("wrk", "curl", "python", "muster") if not o.names or n in o.names]
+    if set(o.names) - set(clients):
+        arguments.error(f"there are only the clients {', '.join(clients)}")
+    names = [n for n in clients if not o.names or n in o.names]
     if os.getloadavg()[0] > 0.7:
         print(f"warning: other work is done on this machine (load {os.getloadavg()[0]:.1f})")
     bench = Bench(os.environ.get("MUSTER_BUILD", "build"))

@@ -2,7 +2,7 @@
 # How much Muster adds to the TLS and HTTP themselves: the same PATCH requests to nginx, which answers each with its own
 # token, by wrk, curl --parallel, a Python aiohttp script, and muster run from the CSV file to the durable journal.
 #
-#   tests/bench/throughput.sh [--rounds N] [--rows N] [NAME...]     NAME: only these clients (wrk curl python muster tenant)
+#   tests/bench/throughput.sh [--rounds N] [--rows N] [NAME...]     NAME: only these clients (wrk curl python muster)
 #
 # Five rounds of 200,000 rows take about six minutes. MUSTER_BUILD names a build directory (default: build).
 set -euo pipefail

@@ -148,3 +148,32 @@ TEST_CASE("window: a long wait is not for a place") {
     instant now = in_company_of_8(w);
     CHECK_FALSE(w.refused(9, now, now, 30s));
 }
+
+TEST_CASE("window: a request that had no company was not refused for its company") {
+    for (const std::size_t ceiling : {std::size_t{1}, std::size_t{64}}) {
+        concurrency_window w(ceiling);
+        for (int i = 0; i < 3; ++i) CHECK_FALSE(w.refused(1, start, start, 2000ms));
+        CHECK(w.limit() == 0);
+        CHECK(w.size() == ceiling);
+    }
+}
+
+TEST_CASE("window: a refusal in less company than the limit allows leaves the limit as it is") {
+    concurrency_window w(64);
+    instant now = in_company_of_8(w);
+    CHECK(w.refused(9, now, now, 1000ms));
+    now = replies(w, 600, 10ms, now + 1s);
+    CHECK_FALSE(w.refused(2, now, now, 1000ms));
+    CHECK(w.limit() == 8);
+    concurrency_window remembered(64, 50);
+    CHECK_FALSE(remembered.refused(3, start, start, 1000ms));
+    CHECK(remembered.limit() == 50);
+}
+
+TEST_CASE("window: a long wait, for the rate, leaves a proven limit on company as it is") {
+    concurrency_window w(64);
+    const instant now = in_company_of_8(w);
+    CHECK(w.refused(9, now, now, 1000ms));
+    CHECK_FALSE(w.refused(5, now + 10s, now + 10s, 30s));
+    CHECK(w.limit() == 8);
+}
