@@ -24,6 +24,7 @@ constexpr int enough_signs = 2;  // refusals at a rate that should have been let
 constexpr int most_signs = 4;
 constexpr double well_known = 0.02;  // a rate that is less in doubt is not overrun by chance
 constexpr double contended_cut = 0.1;
+constexpr double contended_floor = 0.75;  // of the rate as learnt, so that a few wrong signs cost little
 constexpr double contended_step = 0.05;
 constexpr double contended_gain = 0.5;    // requests a second, each second
 constexpr double slowest = 1.0 / 86'400;  // requests a second
@@ -243,7 +244,7 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         if (!contended())
             base_ = below_limit();
         else if (new_episode)
-            base_ = pace_then * (1 - contended_cut);
+            base_ = std::max(pace_then * (1 - contended_cut), contended_floor * limit_.rate());
         if (free_ && free_accepted_ > 0) limit_.burst_at_most(free_accepted_);
         if (new_episode) since_ = now;
     }
