@@ -26,6 +26,7 @@ coordinator::coordinator(const options& o, const outcome_counts& counts, journal
       rate_({.max_rate = o.max_rate, .share = o.max_share / 100}, o.remembered),
       window_(o.concurrency, o.remembered ? static_cast<std::size_t>(o.remembered->company) : 0),
       breaker_(o.stop_after),
+      notices_(o.remembered.value_or(learnt_limit{})),
       random_(o.seed),
       judge_(o.max_attempts),
       journal_(journal),
@@ -352,7 +353,8 @@ void coordinator::finish(std::chrono::milliseconds elapsed) {
     });
     std::ranges::sort(batch_);
     if (!batch_.empty()) journal_.withdrawn(batch_);
-    if (const auto l = limit(); l && notices_.worth_remembering(*l)) journal_.limit(*l);
+    // One that is gone is written too.
+    if (const auto l = limit().value_or(learnt_limit{}); notices_.worth_remembering(l)) journal_.limit(l);
     journal_.end({.reason = stopped_.value_or(end_reason::finished),
                   .requests = statistics_.requests,
                   .retries = statistics_.retries,

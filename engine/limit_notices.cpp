@@ -18,7 +18,7 @@ bool differs(const learnt_limit& a, const learnt_limit& b, double by) noexcept {
 }  // namespace
 
 bool limit_notices::worth_remembering(const learnt_limit& l) {
-    if ((l.rate <= 0 && l.company == 0) || !differs(l, remembered_, 0.05)) return false;
+    if (!differs(l, remembered_, 0.05)) return false;
     remembered_ = l;
     return true;
 }

@@ -13,6 +13,9 @@ namespace muster {
 
 class limit_notices {
   public:
+    /// `remembered`: what the journal has of an earlier session.
+    explicit limit_notices(const learnt_limit& remembered = {}) : remembered_(remembered) {}
+
     /// Whether the journal is to get this limit; if so it counts as written.
     bool worth_remembering(const learnt_limit& l);
     /// Whether a person is to be told at `now` that nothing is sent for `wait`, then as this limit allows; if

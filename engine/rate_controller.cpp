@@ -16,6 +16,7 @@ constexpr double least_margin = 0.005;      // below a well-known rate, where re
 constexpr double steepest = 1.4;            // growth of the pace: a doubling in half a second
 constexpr double share_of_burst =
     0.8;  // of a burst is used after a wait: it may have been estimated too high
+constexpr double part_made_up_for = 0.25;  // of a burst, when requests left late
 constexpr auto relearn_after = 10min;
 constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
 // Where others use the limit too, nobody knows his part of it. Refusals meet each in proportion to what he
@@ -178,8 +179,10 @@ departure rate_controller::sent(instant now) {
     if (options_.max_rate) rate = rate > 0 ? std::min(rate, *options_.max_rate) : *options_.max_rate;
     if (rate <= 0) return d;
     const double interval = 1 / std::max(rate, slowest);
-    // A timer that fired a little late is made up for, idle time is not.
-    const auto lateness = span_of(std::min(interval, 0.01));
+    // A timer that fired a little late is made up for, as far as the limit keeps what is not used; idle time is
+    // not.
+    const double kept = limit_.weight() < 8 ? 0 : part_made_up_for * limit_.burst() * interval;
+    const auto lateness = span_of(std::min(std::max(interval, kept), 0.01));
     next_ = std::max(next_, now - lateness) + span_of(interval);
     return d;
 }
@@ -220,7 +223,6 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     }
     if (shared_) {  // less than the share is left: the limit is another one, or others take more of it
         shared_ = false;
-        learnt_at_ = now - relearn_after;
         forget_refusals(now);
     }
     const bool first = !limited_;
@@ -265,8 +267,8 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     }
 }
 
-// `pace`: how fast requests left, as a multiple of the rate that was thought to be the limit's.
-void rate_controller::count_episode(double pace, bool overtaken) {
+// `times_rate`: how fast requests left, as a multiple of the rate that was thought to be the limit's.
+void rate_controller::count_episode(double times_rate, bool overtaken) {
     // Refused too often: others use the limit too, or it is not as even as it seems.
     const double since = accepted_ - accepted_before_episode_;
     patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, 6.0);
@@ -275,7 +277,7 @@ void rate_controller::count_episode(double pace, bool overtaken) {
     constexpr double far_above = 1.15;
     if (overtaken)
         signs_of_others_ = std::min(signs_of_others_ + 1, most_signs);
-    else if (pace < far_above)
+    else if (times_rate < far_above)
         signs_of_others_ = std::max(signs_of_others_ - 1, 0);
 }
 

@@ -68,7 +68,7 @@ class rate_controller {
     [[nodiscard]] bool contended() const noexcept;
     void forget_refusals(instant now);
     [[nodiscard]] double most_likely_rate(const departure& refused, instant now) const noexcept;
-    void count_episode(double pace, bool overtaken);
+    void count_episode(double times_rate, bool overtaken);
     void wait_until(instant until, instant now);
     void wait_in_silence(instant now, random_source& random);
     void recovered(instant now);

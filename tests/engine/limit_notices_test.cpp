@@ -28,6 +28,14 @@ TEST_CASE("limit notices: the journal gets a limit when it is known and differs 
     CHECK_FALSE(n.worth_remembering({.rate = 106, .company = 8}));
 }
 
+TEST_CASE("limit notices: the journal gets a limit that is gone, and not one that it has of an earlier session") {
+    limit_notices n({.rate = 100, .company = 8});
+    CHECK_FALSE(n.worth_remembering({.rate = 101, .company = 8}));
+    CHECK(n.worth_remembering({.rate = 101}));
+    CHECK(n.worth_remembering({}));
+    CHECK_FALSE(n.worth_remembering({}));
+}
+
 TEST_CASE("limit notices: small steps add up, in the journal and for a person") {
     limit_notices n;
     CHECK(n.worth_remembering(rate(100)));
