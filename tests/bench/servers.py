@@ -40,6 +40,7 @@ http {{
         listen 127.0.0.1:{port} {tls};
         ssl_certificate {dir}/cert.pem;
         ssl_certificate_key {dir}/key.pem;
+        {status}
         location / {{
             {limit}
             {echo}
@@ -96,6 +97,12 @@ class Bench:
             self.stop(process)
         shutil.rmtree(self.dir, ignore_errors=True)
 
+    def needs_disk(self):
+        """What is to be durable must not lie in memory."""
+        kind = subprocess.run(["stat", "--file-system", "--format=%T", self.dir], capture_output=True, text=True, check=True).stdout.strip()
+        if kind in ("tmpfs", "ramfs"):
+            raise SystemExit(f"{self.dir} is in memory ({kind}): set TMPDIR to a folder on a disk")
+
     def start(self, command, port):
         process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.processes.append(process)
@@ -119,8 +126,8 @@ class Bench:
                 process.kill()
                 process.wait()
 
-    def nginx(self, rate=None, burst=0, port=None, tls=True, log=None):
-        """Echoes every request's user and serial; `rate` a second at most, refused with 429."""
+    def nginx(self, rate=None, burst=0, port=None, tls=True, log=None, status=False):
+        """Echoes every request's user and serial; `rate` a second at most, refused with 429. `status`: counts them, /requests."""
         port = port or free_port()
         home = self.dir / f"nginx{port}"
         home.mkdir(exist_ok=True)
@@ -129,6 +136,7 @@ class Bench:
         config = NGINX.format(
             dir=home, port=port, tls="ssl" if tls else "", echo=ECHO,
             access_log=f"log_format b '$msec $status'; access_log {log} b buffer=64k flush=1s;" if log else "access_log off;",
+            status="location = /requests { stub_status; }" if status else "",
             zone=f"limit_req_zone all zone=all:1m rate={rate}r/s; limit_req_status 429;" if rate else "",
             limit=f"limit_req zone=all burst={burst} nodelay;" if rate else "")
         (home / "nginx.conf").write_text(config)
