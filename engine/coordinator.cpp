@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t most_rows_here = 65'536;  // bounds memory when very many rows wait behind few tokens
+constexpr std::size_t most_ahead = 8192;        // rows in doubt after a crash, where syncs take very long
 
 std::chrono::milliseconds until(instant later, instant now) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::max(later, now) - now);
@@ -29,6 +30,8 @@ coordinator::coordinator(const options& o, const outcome_counts& counts, journal
       notices_(o.remembered.value_or(learnt_limit{})),
       random_(o.seed),
       judge_(o.max_attempts),
+      least_ahead_(std::size_t{2} * o.concurrency),
+      ahead_(least_ahead_),
       journal_(journal),
       observer_(observer),
       counts_(counts) {}
@@ -36,8 +39,7 @@ coordinator::coordinator(const options& o, const outcome_counts& counts, journal
 // ---- rows in
 
 bool coordinator::wants_rows() const noexcept {
-    const std::size_t enough = std::size_t{4} * options_.concurrency;
-    return !all_rows_in_ && !stopped_ && scheduler_.fresh() + scheduler_.sendable() < enough &&
+    return !all_rows_in_ && !stopped_ && scheduler_.fresh() + scheduler_.sendable() < 2 * ahead_ &&
            scheduler_.size() < most_rows_here;
 }
 
@@ -86,14 +88,13 @@ void coordinator::admit_invalid(const row_view& r, const row_problem& problem, r
 void coordinator::prepare(instant now) {
     scheduler_.advance(now);
     if (stopped_) return;
-    // Intents run a little ahead of the connections, so that none waits for the disk; a crash makes these few
-    // rows doubtful, which costs one look-up each.
-    const std::size_t ahead = std::size_t{2} * options_.concurrency;
+    if (scheduler_.fresh() == 0 || rate_.parked_until() > now) return;
     const std::size_t standing = intents_under_way_.size() + scheduler_.sendable();
-    if (standing >= ahead || scheduler_.fresh() == 0 || rate_.parked_until() > now) return;
+    // Not one by one while there are enough.
+    if (standing > ahead_ - ahead_ / 4) return;
     batch_.clear();
     const std::size_t first = intents_under_way_.size();
-    for (std::size_t n = std::min(ahead - standing, scheduler_.fresh()); n > 0; --n) {
+    for (std::size_t n = std::min(ahead_ - standing, scheduler_.fresh()); n > 0; --n) {
         const slot_id s = scheduler_.take_fresh();
         batch_.push_back(scheduler_.at(s).what.index());
         intents_under_way_.emplace_back(0, s);
@@ -140,7 +141,22 @@ std::optional<instant> coordinator::wake_at(instant now) const {
 
 // ---- what happened
 
+// Where connections stood idle for want of durable intents, these begin earlier: as many more as the disk takes
+// time. Where there are always enough, fewer do.
+void coordinator::keep_ahead(instant now) {
+    const bool none_left = scheduler_.sendable() == 0 && in_flight_ < window() && statistics_.requests > 0;
+    if (none_left && scheduler_.fresh() > 0 && rate_.next_permit() <= now)
+        ahead_ = std::min(2 * ahead_, most_ahead);
+    else if (scheduler_.sendable() > ahead_ / 2)
+        ahead_ = std::max(least_ahead_, ahead_ - ahead_ / 32);
+}
+
+bool coordinator::waits_for_journal() const noexcept {
+    return scheduler_.sendable() <= ahead_ / 2;
+}
+
 void coordinator::durable(std::uint64_t position, moment now) {
+    keep_ahead(now.mono);
     while (!intents_under_way_.empty() && intents_under_way_.front().first <= position) {
         scheduler_.make_sendable(intents_under_way_.front().second);
         intents_under_way_.pop_front();

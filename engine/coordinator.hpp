@@ -108,6 +108,8 @@ class coordinator {
     [[nodiscard]] bool can_send(instant now) const;
     /// How many requests would leave now if nothing paced them.
     [[nodiscard]] std::size_t sendable() const noexcept { return scheduler_.sendable(); }
+    /// What was appended should become durable at once: few rows are left that may be sent.
+    [[nodiscard]] bool waits_for_journal() const noexcept;
     /// The next request; only where can_send().
     order take(instant now);
     /// How many requests may be in flight now.
@@ -148,6 +150,7 @@ class coordinator {
     [[nodiscard]] std::uint64_t refused_generation() const noexcept { return refused_generation_; }
 
   private:
+    void keep_ahead(instant now);
     void throttled(const order& o, const http_reply& reply, moment now);
     void unauthorised(const order& o, unsigned status, const std::string& words, moment now);
     void misdirected(const order& o, const http_reply& reply);
@@ -168,6 +171,10 @@ class coordinator {
     limit_notices notices_;
     random_source random_;
     row_judge judge_;
+    // Intents run ahead of the connections, so that none waits for the disk: so many rows are sendable or on their
+    // way to it. A crash makes them doubtful, which costs a look-up each.
+    std::size_t least_ahead_;
+    std::size_t ahead_;
     journal_sink& journal_;
     run_observer& observer_;
 

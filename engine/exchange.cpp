@@ -13,6 +13,8 @@ namespace {
 
 namespace dom = simdjson::dom;
 
+constexpr std::size_t usual_size = 120;  // of a request's target, and of its body
+
 void append_percent_encoded(std::string& out, std::string_view text) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     for (const char c : text) {
@@ -120,6 +122,8 @@ void read_actual(const operation& op, const row& r, const dom::object& from, loo
 http_request build_request(const row& r) {
     const operation& op = operation_of(r.operation());
     http_request request{.method = op.method, .target = {}, .body = {}};
+    request.target.reserve(usual_size);
+    request.body.reserve(usual_size);
     const auto hole = op.path.find("{}");
     request.target = op.path.substr(0, hole);
     for (const parameter& p : op.parameters) {

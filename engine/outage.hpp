@@ -17,7 +17,7 @@ class outage {
         : attempts_(attempts), patience_(patience), reached_(reached_before) {}
 
     /// A connection was made, or a reply came.
-    void reached(instant) noexcept {
+    void reached() noexcept {
         reached_ = true;
         failures_ = 0;
     }

@@ -29,6 +29,10 @@ bool https_client::usable() {
     return impl_->connection->usable();
 }
 
+bool https_client::open() const noexcept {
+    return impl_->connection->open();
+}
+
 boost::asio::awaitable<exchange_result> https_client::exchange(const http_request& request,
                                                                std::string_view bearer) {
     return https_connection::exchange(impl_->connection, request, bearer);

@@ -69,6 +69,9 @@ class https_client {
     /// request).
     [[nodiscard]] bool usable();
 
+    /// As usable(), without looking: for a connection that brought a reply this moment.
+    [[nodiscard]] bool open() const noexcept;
+
     /// Sends and reads. `bearer` is the bare token. The arguments must live until it returns. After a
     /// failure, or a reply that ends the connection, usable() is false.
     boost::asio::awaitable<exchange_result> exchange(const http_request& request, std::string_view bearer);

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -21,6 +22,7 @@ namespace {
 namespace net = boost::asio;
 
 constexpr std::size_t usual_request_size = 4096;
+constexpr std::size_t usual_line_size = 256;
 
 /// Only bytes that may stand in a request line or a bearer token: visible ASCII. Written so that it
 /// vectorises.
@@ -54,19 +56,32 @@ https_connection::~https_connection() {
     OPENSSL_cleanse(request_.data(), request_.capacity());
 }
 
+// Only what changes is written anew: the request line right before the headers that stay the same, and what
+// depends on the body behind them.
 std::optional<transport_failure> https_connection::write_request(const http_request& request,
                                                                  std::string_view bearer) {
     if (request.method.empty() || !all_visible(request.method))
         return not_sent("the request was not sent: its method holds a character that must not be there");
-    if (!request.target.starts_with('/') || !all_visible(request.target) ||
-        !all_visible(context_->settings().server.base_path))
+    const std::string& base_path = context_->settings().server.base_path;
+    if (!request.target.starts_with('/') || !all_visible(request.target) || !all_visible(base_path))
         return not_sent("the request was not sent: its target holds a character that must not be there");
-    if (bearer.empty() || !all_visible(bearer))
-        return not_sent("the request was not sent: the bearer token is empty or holds a wrong character");
-    request_.clear();
-    request_.append(request.method).append(1, ' ');
-    request_.append(context_->settings().server.base_path).append(request.target);
-    request_.append(context_->fixed_headers()).append(bearer).append("\r\n");
+    const std::size_t line = request.method.size() + 1 + base_path.size() + request.target.size();
+    if (line > line_end_ || bearer != std::string_view(request_).substr(bearer_begin_, bearer_size_)) {
+        if (bearer.empty() || !all_visible(bearer))
+            return not_sent("the request was not sent: the bearer token is empty or holds a wrong character");
+        line_end_ = std::max(usual_line_size, line);
+        request_.assign(line_end_, ' ').append(context_->fixed_headers());
+        bearer_begin_ = request_.size();
+        bearer_size_ = bearer.size();
+        request_.append(bearer).append("\r\n");
+    }
+    request_begin_ = line_end_ - line;
+    char* at = request_.data() + request_begin_;
+    at = std::ranges::copy(request.method, at).out;
+    *at++ = ' ';
+    at = std::ranges::copy(base_path, at).out;
+    std::ranges::copy(request.target, at);
+    request_.resize(bearer_begin_ + bearer_size_ + 2);
     const bool may_have_body = request.method != "GET" && request.method != "DELETE";
     if (!request.body.empty()) request_.append("Content-Type: application/json\r\n");
     if (!request.body.empty() || may_have_body)
@@ -77,7 +92,7 @@ std::optional<transport_failure> https_connection::write_request(const http_requ
 
 bool https_connection::advance() {
     if (phase_ == phase::sending) {
-        step_ = stream_.write(request_);
+        step_ = stream_.write(std::string_view(request_).substr(request_begin_));
         if (step_ != tls_step::done) return false;
         phase_ = phase::receiving;
         // The reply cannot be there yet: trying to read it first would only be a wasted call.
@@ -160,7 +175,7 @@ net::awaitable<exchange_result> https_connection::exchange(std::shared_ptr<https
 }
 
 bool https_connection::usable() {
-    if (!connected_ || busy_) return false;
+    if (!open()) return false;
     if (stream_.idle()) return true;
     drop(false);
     return false;

@@ -33,6 +33,7 @@ class https_connection {
                                                             const http_request& request,
                                                             std::string_view bearer);
     [[nodiscard]] bool usable();
+    [[nodiscard]] bool open() const noexcept { return connected_ && !busy_; }
     void close();
 
   private:
@@ -71,6 +72,10 @@ class https_connection {
     trust_problem trust_;
     std::weak_ptr<lookup> lookup_;
     std::string request_;  ///< reused; holds the bearer token, so it is wiped at the end
+    std::size_t request_begin_ = 0;  ///< of the request in it; its line ends at line_end_
+    std::size_t line_end_ = 0;
+    std::size_t bearer_begin_ = 0;
+    std::size_t bearer_size_ = 0;
     enum class phase { sending, receiving };
     phase phase_ = phase::sending;    ///< of the exchange under way, as the next two
     tls_step step_ = tls_step::done;  ///< the last one

@@ -134,8 +134,8 @@ void journal_file::session(const session_record& r) {
     impl_->encoder.session(r);
 }
 
-void journal_file::flush(std::function<void(result<std::uint64_t>)> done) {
-    if (impl_->file.busy() || impl_->broken || impl_->encoder.empty()) return;
+bool journal_file::flush(std::function<void(result<std::uint64_t>)> done) {
+    if (!gathers()) return false;
     const std::uint64_t position = impl_->encoder.offset();
     std::string batch = impl_->encoder.take(std::move(impl_->spare));
     impl_->file.append(std::move(batch),
@@ -145,6 +145,11 @@ void journal_file::flush(std::function<void(result<std::uint64_t>)> done) {
                            impl_->broken = true;
                            done(outcome.error());
                        });
+    return true;
+}
+
+bool journal_file::gathers() const noexcept {
+    return !impl_->file.busy() && !impl_->broken && !impl_->encoder.empty();
 }
 
 bool journal_file::settled() const noexcept {

@@ -22,6 +22,10 @@ namespace net = boost::asio;
 namespace {
 
 constexpr std::size_t rows_per_slice = 10'000;  // read at a stretch before the network gets its turn
+// A connection that was idle so long may have been closed by the service, which costs a call to find out.
+constexpr auto idle_before_look = std::chrono::milliseconds(1);
+// The more a sync takes along the fewer are needed: what nothing waits for is gathered so long.
+constexpr auto gathered_for = std::chrono::milliseconds(5);
 
 moment now() {
     return {std::chrono::steady_clock::now(),
@@ -36,7 +40,8 @@ struct worker {
     https_client client;
     net::steady_timer wake;
     bool connecting = false;
-    bool reused = false;  // the connection has brought a reply
+    bool reused = false;   // the connection has brought a reply
+    instant idle_since{};  // while in idle_connected
     std::optional<order> todo;
 };
 
@@ -70,6 +75,8 @@ struct pipeline::impl {
     std::vector<worker*> idle_connected;  // the last used first: it is the least likely to be stale
     std::vector<worker*> idle_unconnected;
     std::size_t connecting = 0;
+    instant timer_set_for{};
+    instant flush_after{};
     bool pump_posted = false;
     bool finishing = false;  // finish() was called: only the journal is waited for
     bool ended = false;
@@ -135,11 +142,11 @@ struct pipeline::impl {
         coord.prepare(at);
         hand_out_orders(at);
         open_connections(at);
-        flush();
+        flush(at);
         if (coord.done() && !finishing) {
             finishing = true;
             coord.finish(elapsed());
-            flush();
+            flush(at);
         }
         if (finishing && parts.journal.settled()) return end();
         set_timer(at);
@@ -158,7 +165,8 @@ struct pipeline::impl {
         while (!idle_connected.empty() && coord.can_send(at)) {
             worker* const w = idle_connected.back();
             idle_connected.pop_back();
-            if (!w->client.usable()) {
+            const bool looks = at - w->idle_since > idle_before_look;
+            if (looks ? !w->client.usable() : !w->client.open()) {
                 idle_unconnected.push_back(w);
                 continue;
             }
@@ -180,8 +188,9 @@ struct pipeline::impl {
         }
     }
 
-    void flush() {
-        parts.journal.flush([this](result<std::uint64_t> position) {
+    void flush(instant at) {
+        if (!finishing && !coord.waits_for_journal() && at < flush_after) return;
+        const bool begun = parts.journal.flush([this](result<std::uint64_t> position) {
             if (position) {
                 coord.durable(*position, now());
             } else {
@@ -190,6 +199,7 @@ struct pipeline::impl {
             }
             pump();
         });
+        if (begun) flush_after = at + gathered_for;
     }
 
     // Only for what no event announces: a permit or a retry that lies ahead of the moment `at` of this pump.
@@ -199,10 +209,14 @@ struct pipeline::impl {
             const instant connect_at = std::max(gap.retry_at(), coord.rate().next_permit());
             if (connect_at > at) wake = std::min(wake, connect_at);
         }
-        if (wake == instant::max()) return;
+        if (parts.journal.gathers()) wake = std::min(wake, flush_after);
+        if (wake == instant::max() || wake == timer_set_for) return;
+        timer_set_for = wake;
         timer.expires_at(wake);
         timer.async_wait([this](boost::system::error_code problem) {
-            if (!problem) pump();
+            if (problem) return;
+            timer_set_for = {};
+            pump();
         });
     }
 
@@ -239,8 +253,8 @@ struct pipeline::impl {
         --connecting;
         if (ended) co_return;
         if (connected) {
-            gap.reached(std::chrono::steady_clock::now());
-            idle_connected.push_back(&w);
+            gap.reached();
+            idle(w, std::chrono::steady_clock::now());
         } else {
             idle_unconnected.push_back(&w);
             connect_failed(connected.error());
@@ -263,7 +277,7 @@ struct pipeline::impl {
             coord.returned(*w.todo);
             coord.stop(end_reason::not_authorised, bearer.error().message);
             w.todo.reset();
-            idle_connected.push_back(&w);
+            idle(w, std::chrono::steady_clock::now());
             pump();
             co_return;
         }
@@ -272,20 +286,23 @@ struct pipeline::impl {
         if (ended) co_return;
         const order o = std::move(*w.todo);
         w.todo.reset();
+        const moment at = now();
         if (outcome) {
-            gap.reached(std::chrono::steady_clock::now());
+            gap.reached();
             reuse.answered(w.reused);
             w.reused = true;
-            if (!coord.replied(o, *outcome, now()) || !reuse.allowed()) w.client.close();
+            if (!coord.replied(o, *outcome, at) || !reuse.allowed()) w.client.close();
         } else {
             if (!outcome.error().timed_out) reuse.broke(w.reused);
-            coord.failed(o, outcome.error(), now());
+            coord.failed(o, outcome.error(), at);
         }
-        if (w.client.usable())
-            idle_connected.push_back(&w);
-        else
-            idle_unconnected.push_back(&w);
+        idle(w, at.mono);
         pump();
+    }
+
+    void idle(worker& w, instant at) {
+        w.idle_since = at;
+        (w.client.open() ? idle_connected : idle_unconnected).push_back(&w);
     }
 
     void tokens_refused() {

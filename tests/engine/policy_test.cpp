@@ -131,12 +131,12 @@ TEST_CASE("outage: a service never reached is given up soon, one that was there 
     CHECK(never.failed(now, random));
 
     outage was(3, 5min);
-    was.reached(now);
+    was.reached();
     CHECK_FALSE(was.lasts());
     for (int i = 0; i < 100; ++i) CHECK_FALSE(was.failed(now + 4min, random));
     CHECK(was.retry_at() <= now + 4min + 30s);
     CHECK(was.failed(now + 10min, random));
-    was.reached(now + 10min);
+    was.reached();
     CHECK_FALSE(was.failed(now + 20min, random));
 
     outage earlier(1, 5min, true);  // it answered an earlier session
