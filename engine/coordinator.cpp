@@ -13,6 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t most_rows_here = 65'536;  // bounds memory when very many rows wait behind few tokens
+// The more a sync of the journal takes along the fewer are needed: what nothing waits for is gathered so long.
+constexpr auto gathered_for = 5ms;
 constexpr std::size_t most_ahead = 8192;        // rows in doubt after a crash, where syncs take very long
 
 std::chrono::milliseconds until(instant later, instant now) {
@@ -141,18 +143,23 @@ std::optional<instant> coordinator::wake_at(instant now) const {
 
 // ---- what happened
 
-// Where connections stood idle for want of durable intents, these begin earlier: as many more as the disk takes
-// time. Where there are always enough, fewer do.
+// Where connections stood idle for want of durable intents, or the journal must be synced more often than it would
+// be for its own sake, intents begin earlier; where there are always enough, later.
 void coordinator::keep_ahead(instant now) {
-    const bool none_left = scheduler_.sendable() == 0 && in_flight_ < window() && statistics_.requests > 0;
-    if (none_left && scheduler_.fresh() > 0 && rate_.next_permit() <= now)
+    const bool more_wait = scheduler_.fresh() > 0 && statistics_.requests > 0;
+    const bool none_left = scheduler_.sendable() == 0 && in_flight_ < window() && rate_.next_permit() <= now;
+    const bool hurried = scheduler_.sendable() <= ahead_ / 2 && now - durable_at_ < gathered_for;
+    if (more_wait && none_left)
         ahead_ = std::min(2 * ahead_, most_ahead);
-    else if (scheduler_.sendable() > ahead_ / 2)
+    else if (more_wait && hurried)
+        ahead_ = std::min(ahead_ + ahead_ / 8, most_ahead);
+    else if (scheduler_.sendable() > ahead_ / 4)
         ahead_ = std::max(least_ahead_, ahead_ - ahead_ / 32);
+    durable_at_ = now;
 }
 
-bool coordinator::waits_for_journal() const noexcept {
-    return scheduler_.sendable() <= ahead_ / 2;
+instant coordinator::sync_due(instant now) const noexcept {
+    return scheduler_.sendable() <= ahead_ / 2 ? now : durable_at_ + gathered_for;
 }
 
 void coordinator::durable(std::uint64_t position, moment now) {

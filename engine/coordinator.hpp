@@ -108,8 +108,8 @@ class coordinator {
     [[nodiscard]] bool can_send(instant now) const;
     /// How many requests would leave now if nothing paced them.
     [[nodiscard]] std::size_t sendable() const noexcept { return scheduler_.sendable(); }
-    /// What was appended should become durable at once: few rows are left that may be sent.
-    [[nodiscard]] bool waits_for_journal() const noexcept;
+    /// When what was appended is to be made durable: at once where few rows are left that may be sent.
+    [[nodiscard]] instant sync_due(instant now) const noexcept;
     /// The next request; only where can_send().
     order take(instant now);
     /// How many requests may be in flight now.
@@ -175,6 +175,7 @@ class coordinator {
     // way to it. A crash makes them doubtful, which costs a look-up each.
     std::size_t least_ahead_;
     std::size_t ahead_;
+    instant durable_at_{};  // when the journal was last synced
     journal_sink& journal_;
     run_observer& observer_;
 

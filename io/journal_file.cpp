@@ -134,8 +134,8 @@ void journal_file::session(const session_record& r) {
     impl_->encoder.session(r);
 }
 
-bool journal_file::flush(std::function<void(result<std::uint64_t>)> done) {
-    if (!gathers()) return false;
+void journal_file::flush(std::function<void(result<std::uint64_t>)> done) {
+    if (!gathers()) return;
     const std::uint64_t position = impl_->encoder.offset();
     std::string batch = impl_->encoder.take(std::move(impl_->spare));
     impl_->file.append(std::move(batch),
@@ -145,7 +145,6 @@ bool journal_file::flush(std::function<void(result<std::uint64_t>)> done) {
                            impl_->broken = true;
                            done(outcome.error());
                        });
-    return true;
 }
 
 bool journal_file::gathers() const noexcept {

@@ -39,9 +39,9 @@ class journal_file final : public journal_sink {
     std::uint64_t limit(const learnt_limit& l) override;
     void session(const session_record& r);
 
-    /// Starts to write what was appended unless a write is under way, and says so; `done` is called with the
-    /// position up to which all is durable. A failure is final.
-    bool flush(std::function<void(result<std::uint64_t>)> done);
+    /// Starts to write what was appended unless a write is under way; `done` is called with the position up
+    /// to which all is durable. A failure is final.
+    void flush(std::function<void(result<std::uint64_t>)> done);
     /// Something was appended that no write has taken along, and none is under way.
     [[nodiscard]] bool gathers() const noexcept;
     /// Nothing is under way and nothing waits to be written.

@@ -24,8 +24,6 @@ namespace {
 constexpr std::size_t rows_per_slice = 10'000;  // read at a stretch before the network gets its turn
 // A connection that was idle so long may have been closed by the service, which costs a call to find out.
 constexpr auto idle_before_look = std::chrono::milliseconds(1);
-// The more a sync takes along the fewer are needed: what nothing waits for is gathered so long.
-constexpr auto gathered_for = std::chrono::milliseconds(5);
 
 moment now() {
     return {std::chrono::steady_clock::now(),
@@ -76,7 +74,6 @@ struct pipeline::impl {
     std::vector<worker*> idle_unconnected;
     std::size_t connecting = 0;
     instant timer_set_for{};
-    instant flush_after{};
     bool pump_posted = false;
     bool finishing = false;  // finish() was called: only the journal is waited for
     bool ended = false;
@@ -189,8 +186,8 @@ struct pipeline::impl {
     }
 
     void flush(instant at) {
-        if (!finishing && !coord.waits_for_journal() && at < flush_after) return;
-        const bool begun = parts.journal.flush([this](result<std::uint64_t> position) {
+        if (!finishing && coord.sync_due(at) > at) return;
+        parts.journal.flush([this](result<std::uint64_t> position) {
             if (position) {
                 coord.durable(*position, now());
             } else {
@@ -199,7 +196,6 @@ struct pipeline::impl {
             }
             pump();
         });
-        if (begun) flush_after = at + gathered_for;
     }
 
     // Only for what no event announces: a permit or a retry that lies ahead of the moment `at` of this pump.
@@ -209,7 +205,7 @@ struct pipeline::impl {
             const instant connect_at = std::max(gap.retry_at(), coord.rate().next_permit());
             if (connect_at > at) wake = std::min(wake, connect_at);
         }
-        if (parts.journal.gathers()) wake = std::min(wake, flush_after);
+        if (parts.journal.gathers()) wake = std::min(wake, coord.sync_due(at));
         if (wake == instant::max() || wake == timer_set_for) return;
         timer_set_for = wake;
         timer.expires_at(wake);
