@@ -145,12 +145,24 @@ std::string unknown_operation(std::string_view name) {
 
 }  // namespace
 
+void row_mapper::learn_names(const std::vector<std::string_view>& names) {
+    seen_names_.resize(names.size());
+    seen_meanings_.resize(names.size(), unknown_column);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (seen_names_[i] == names[i] && !names[i].empty()) continue;
+        seen_names_[i] = names[i];
+        seen_meanings_[i] = meaning(names[i]);
+    }
+}
+
 std::optional<row_problem> row_mapper::map(const record& from, std::uint64_t index, row_view& out) {
-    out = row_view{.index = index, .line = from.line};
+    out.index = index;
+    out.line = from.line;
+    out.operation = operation_id::assign;
+    out.fields.fill({});
     if (!from.problem.empty()) return row_problem{from.column, from.problem};
 
-    seen_names_.resize(from.names.size());
-    seen_meanings_.resize(from.names.size(), unknown_column);
+    if (!from.names_as_before || seen_meanings_.size() != from.names.size()) learn_names(from.names);
     // All fields are read before the first problem is told, so that a bad row's token is known wherever it
     // stands.
     std::optional<row_problem> problem;
@@ -160,10 +172,6 @@ std::optional<row_problem> row_mapper::map(const record& from, std::uint64_t ind
     const operation* op = fixed_operation_;
     std::array<bool, field_count> given{};
     for (std::size_t i = 0; i < from.names.size(); ++i) {
-        if (seen_names_[i] != from.names[i] || seen_names_[i].empty()) {
-            seen_names_[i] = from.names[i];
-            seen_meanings_[i] = meaning(from.names[i]);
-        }
         const auto m = seen_meanings_[i];
         const cell& value = from.cells[i];
         if (m == unknown_column || (value.json && value.text == "null")) continue;

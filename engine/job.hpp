@@ -26,6 +26,7 @@ struct cell {
 struct record {
     std::uint64_t line = 0;               ///< the line on which it starts; the first line is 1
     std::vector<std::string_view> names;  ///< column names, one for each cell (CSV: the header row's)
+    bool names_as_before = false;         ///< they are those of the record that was here before
     std::vector<cell> cells;
     std::string problem;  ///< not empty: the record is malformed (too few fields, bad UTF-8, bad JSON …)
     std::string column;   ///< with a problem: the column it was found in, where that is known
@@ -109,6 +110,7 @@ class row_mapper {
     static constexpr std::int8_t unknown_column = -1;
     static constexpr std::int8_t operation_column = -2;
     [[nodiscard]] std::int8_t meaning(std::string_view column) const;
+    void learn_names(const std::vector<std::string_view>& names);
 
     std::array<std::string, field_count> column_names_;
     std::string operation_column_name_;

@@ -7,12 +7,20 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <numeric>
 
 namespace muster {
 namespace {
 
 constexpr unsigned user_bits = 20;
 constexpr unsigned operation_bits = 4;
+// Entries are sorted by subject: apart by its first bits when they are added, by the next ones when all are there,
+// which leaves a few together to be compared. All of it at once would be several times slower.
+constexpr unsigned bucket_bits = 8;
+constexpr unsigned next_bits = 11;
+constexpr std::size_t few = 128;
 
 std::uint64_t line_of(std::uint64_t rest) {
     return rest >> (user_bits + operation_bits);
@@ -24,11 +32,22 @@ std::uint64_t user_in(std::uint64_t rest) {
     return rest & ((1U << user_bits) - 1);
 }
 
+// Of a UUID in any case: the bit that is set here differs in letters only.
 std::uint64_t user_print(std::string_view user) {
-    std::array<char, 64> lower{};
-    const auto n = std::min(user.size(), lower.size());
-    std::transform(user.begin(), user.begin() + static_cast<std::ptrdiff_t>(n), lower.begin(), ascii_lower);
-    return XXH3_64bits(lower.data(), n) & ((1U << user_bits) - 1);
+    constexpr std::uint64_t lower_case = 0x2020'2020'2020'2020, odd_factor = 0x9E37'79B9'7F4A'7C15;
+    std::uint64_t print = 0, word = 0;
+    const auto add = [&] {
+        print = (print ^ (word | lower_case)) * odd_factor;
+        print ^= print >> 32;
+    };
+    for (; user.size() >= sizeof word; user.remove_prefix(sizeof word)) {
+        std::memcpy(&word, user.data(), sizeof word);
+        add();
+    }
+    word = 0;
+    std::memcpy(&word, user.data(), user.size());
+    add();
+    return print & ((1U << user_bits) - 1);
 }
 
 bool opposite(operation_id a, operation_id b) {
@@ -37,6 +56,9 @@ bool opposite(operation_id a, operation_id b) {
 }
 
 }  // namespace
+
+plan_builder::plan_builder(std::size_t keep)
+    : keep_(keep), buckets_(std::size_t{1} << bucket_bits) {}
 
 std::string row_conflict::text() const {
     switch (what) {
@@ -57,9 +79,10 @@ std::string row_conflict::text() const {
 void plan_builder::add(const row_view& r) {
     ++plan_.rows;
     ++plan_.by_operation[static_cast<std::size_t>(r.operation)];
-    entries_.push_back({subject_of(r).high, (r.line << (user_bits + operation_bits)) |
-                                                (static_cast<std::uint64_t>(r.operation) << user_bits) |
-                                                user_print(r.get(field::user_id))});
+    const std::uint64_t subject = subject_of(r).high;
+    buckets_[subject >> (64 - bucket_bits)].push_back(
+        {subject, (r.line << (user_bits + operation_bits)) |
+                      (static_cast<std::uint64_t>(r.operation) << user_bits) | user_print(r.get(field::user_id))});
 }
 
 void plan_builder::add_invalid(std::uint64_t line, const row_problem& problem) {
@@ -94,19 +117,46 @@ void plan_builder::examine(const entry* begin, const entry* end) {
     }
 }
 
-plan plan_builder::finish() {
-    std::ranges::sort(entries_, [](const entry& a, const entry& b) {
+void plan_builder::sort(std::vector<entry>& bucket, std::vector<entry>& spare) {
+    const auto before = [](const entry& a, const entry& b) {
         return a.subject != b.subject ? a.subject < b.subject : a.rest < b.rest;
-    });
-    const entry* const end = entries_.data() + entries_.size();
-    for (const entry* first = entries_.data(); first != end;) {
-        const entry* last = first + 1;
-        while (last != end && last->subject == first->subject) ++last;
-        examine(first, last);
-        first = last;
+    };
+    if (bucket.size() <= few) {
+        std::ranges::sort(bucket, before);
+        return;
+    }
+    constexpr std::size_t parts = std::size_t{1} << next_bits;
+    const auto part_of = [](const entry& e) {
+        return (e.subject >> (64 - bucket_bits - next_bits)) & (parts - 1);
+    };
+    std::array<std::size_t, parts + 1> ends{};  // first the begin of each, which moves as it is filled
+    for (const entry& e : bucket) ++ends[part_of(e) + 1];
+    std::partial_sum(ends.begin(), ends.end(), ends.begin());
+    spare.resize(bucket.size());
+    for (const entry& e : bucket) spare[ends[part_of(e)]++] = e;
+    auto begin = spare.begin();
+    for (std::size_t i = 0; i < parts; ++i) {
+        const auto end = spare.begin() + static_cast<std::ptrdiff_t>(ends[i]);
+        if (end - begin > 1) std::sort(begin, end, before);
+        begin = end;
+    }
+    bucket.swap(spare);
+}
+
+plan plan_builder::finish() {
+    std::vector<entry> spare;
+    for (auto& bucket : buckets_) {
+        sort(bucket, spare);
+        const entry* const end = bucket.data() + bucket.size();
+        for (const entry* first = bucket.data(); first != end;) {
+            const entry* last = first + 1;
+            while (last != end && last->subject == first->subject) ++last;
+            examine(first, last);
+            first = last;
+        }
     }
     std::ranges::sort(plan_.first_conflicts, {}, &row_conflict::second_line);
-    entries_ = {};
+    buckets_ = {};
     return std::move(plan_);
 }
 

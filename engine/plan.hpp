@@ -46,7 +46,7 @@ struct plan {
 class plan_builder {
   public:
     /// `keep`: how many invalid rows and conflicts are listed one by one.
-    explicit plan_builder(std::size_t keep) : keep_(keep) {}
+    explicit plan_builder(std::size_t keep);
     void add(const row_view& r);
     void add_invalid(std::uint64_t line, const row_problem& problem);
     [[nodiscard]] plan finish();
@@ -56,12 +56,13 @@ class plan_builder {
         std::uint64_t subject;  // fingerprint
         std::uint64_t rest;     // line (40 bits), operation (4), fingerprint of the user (20)
     };
+    static void sort(std::vector<entry>& bucket, std::vector<entry>& spare);
     void examine(const entry* begin, const entry* end);
     void note(row_conflict::kind what, const entry& first, const entry& second);
 
     std::size_t keep_;
     plan plan_;
-    std::vector<entry> entries_;
+    std::vector<std::vector<entry>> buckets_;  // by the first bits of the subject
 };
 
 }  // namespace muster

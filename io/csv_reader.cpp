@@ -175,8 +175,11 @@ class csv_reader final : public record_reader {
                 out.cells[i] = {{text + fields[i].begin, fields[i].end - fields[i].begin}, false};
             }
         }
+        out.names_as_before = false;
         if (fields.size() == names_.size() && utf8 && scanner_.fault() == csv_fault::none) {
-            out.names.assign(names_.begin(), names_.end());
+            const auto same = [](std::string_view a, std::string_view b) { return a.data() == b.data(); };
+            out.names_as_before = std::ranges::equal(out.names, names_, same);
+            if (!out.names_as_before) out.names = names_;
         } else {
             fill_odd(out, utf8);
         }

@@ -2,12 +2,10 @@
 // SHA-256, so a job can be told from another one without a second look at the file.
 #pragma once
 
+#include "io/background_sha256.hpp"
 #include "io/byte_source.hpp"
 
-#include <openssl/types.h>
-
 #include <cstdint>
-#include <memory>
 #include <string>
 
 namespace muster {
@@ -22,17 +20,13 @@ class file_source final : public byte_source {
 
     [[nodiscard]] std::uint64_t bytes_read() const noexcept { return offset_; }
     /// Of the bytes read so far: 64 hexadecimal digits.
-    [[nodiscard]] std::string sha256() const;
+    [[nodiscard]] std::string sha256() const { return digest_.text(); }
 
   private:
-    struct free_digest {
-        void operator()(EVP_MD_CTX* context) const noexcept;
-    };
-
     int fd_;
     std::string name_;
     std::uint64_t offset_ = 0;
-    std::unique_ptr<EVP_MD_CTX, free_digest> digest_;
+    background_sha256 digest_;
 };
 
 }  // namespace muster
