@@ -1,7 +1,9 @@
 #!/bin/bash
 # The whole test suite: installs what is needed, builds build/ (Release, warnings are errors), runs the unit tests, the
-# end-to-end tests and the quickstart. The last line is "N passed, N failed"; exit code 0 only if nothing failed.
-# Logs are in build/logs/; a log's end is printed where something fails.
+# end-to-end tests and the quickstart, and Muster's unit tests once more under address and undefined-behaviour
+# sanitizers (build/sanitized), without the longest sweeps; tests/sanitize.sh runs all of it under them.
+# The last line is "N passed, N failed"; exit code 0 only if nothing failed. Logs are in build/logs/; a log's end is
+# printed where something fails.
 set -euo pipefail
 exec </dev/null
 
@@ -35,7 +37,7 @@ step() {
     finish
 }
 
-# count_ctest LOG: adds up doctest's cases, and each ctest that is no doctest program. A program that ends without
+# count_ctest LOG WHAT: adds up doctest's cases, and each ctest that is no doctest program. A program that ends without
 # its summary counts as one failure.
 count_ctest() {
     local sums
@@ -56,7 +58,7 @@ count_ctest() {
         END { print p + 0, f + 0 }' "$1")
     passed=$((passed + ${sums% *}))
     failed=$((failed + ${sums#* }))
-    tell "unit tests: ${sums% *} passed, ${sums#* } failed"
+    tell "$2: ${sums% *} passed, ${sums#* } failed"
 }
 
 # count_unittest LOG: "Ran N tests", and "FAILED (failures=F, errors=E, …)".
@@ -81,17 +83,30 @@ if ! bash "$top/samples/packages.sh"; then
     failed=1
     finish
 fi
-generator=()
-if [[ ! -f $build/CMakeCache.txt ]] && command -v ninja >/dev/null; then generator=(-G Ninja); fi
-step configure 120 cmake -S "$top" -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DMUSTER_TESTS=ON -DMUSTER_WERROR=ON
-step build 900 cmake --build "$build" --parallel "$(nproc)"
 
-tell "unit tests"
-if ! timeout --kill-after=10 420 ctest --test-dir "$build" --verbose --timeout 120 >"$logs/ctest.log" 2>&1; then
-    grep -E 'ERROR:|TEST CASE:|\*\*\*|Failed' "$logs/ctest.log" | head -n 60 || true
-    show_end "$logs/ctest.log" 30
-fi
-count_ctest "$logs/ctest.log"
+# configure NAME DIRECTORY OPTION…
+configure() {
+    local name=$1 directory=$2 generator=()
+    shift 2
+    if [[ ! -f $directory/CMakeCache.txt ]] && command -v ninja >/dev/null; then generator=(-G Ninja); fi
+    step "$name" 120 cmake -S "$top" -B "$directory" "${generator[@]}" -DMUSTER_TESTS=ON "$@"
+}
+
+# unit_tests WHAT DIRECTORY [FLAG…]: ctest, and what it amounts to.
+unit_tests() {
+    local what=$1 directory=$2 log=$logs/${1// /-}.log
+    shift 2
+    tell "$what"
+    if ! timeout --kill-after=10 420 ctest --test-dir "$directory" --verbose --timeout 180 "$@" >"$log" 2>&1; then
+        grep -E 'ERROR:|TEST CASE:|\*\*\*|Failed|runtime error|Sanitizer' "$log" | head -n 60 || true
+        show_end "$log" 30
+    fi
+    count_ctest "$log" "$what"
+}
+
+configure configure "$build" -DCMAKE_BUILD_TYPE=Release -DMUSTER_WERROR=ON
+step build 900 cmake --build "$build" --parallel "$(nproc)"
+unit_tests "unit tests" "$build"
 
 tell "end-to-end tests"
 if ! MUSTER_BUILD=$build PYTHONDONTWRITEBYTECODE=1 timeout --kill-after=10 840 \
@@ -108,4 +123,10 @@ else
     failed=$((failed + 1))
     show_end "$logs/quickstart.log"
 fi
+
+configure configure-sanitized "$build/sanitized" -DCMAKE_BUILD_TYPE=Sanitized -DMUSTER_SANITIZE=address,undefined
+step build-sanitized 900 cmake --build "$build/sanitized" --parallel "$(nproc)" --target engine_tests io_tests cli_tests
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+export MUSTER_TESTS_EXCLUDE=long
+unit_tests "sanitized unit tests" "$build/sanitized" --tests-regex '^(engine_tests|io_tests|cli_tests)$'
 finish

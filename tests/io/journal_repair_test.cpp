@@ -102,7 +102,8 @@ void damaged_and_repaired(half_run& w, const std::string& bytes, counters& count
 
 }  // namespace
 
-TEST_CASE("journal repair: with any byte changed, the run goes on and each row is applied once") {
+TEST_CASE("journal repair: with any byte changed, the run goes on and each row is applied once" *
+          doctest::test_suite("long")) {
     const job j(16);
     counters count;
     const std::string whole = half_run(j, 45).disk.content(journal_path);
@@ -121,7 +122,8 @@ TEST_CASE("journal repair: with any byte changed, the run goes on and each row i
 }
 
 TEST_CASE(
-    "journal repair: with any stretch wiped, in one place or several, each row is applied once at most") {
+    "journal repair: with any stretch wiped, in one place or several, each row is applied once at most" *
+    doctest::test_suite("long")) {
     const job j(16);
     counters count;
     std::mt19937_64 random(1);

@@ -78,7 +78,8 @@ double seconds_since(std::chrono::steady_clock::time_point began) {
 }  // namespace
 
 TEST_CASE(
-    "journal torture: whatever happens at any call of a run, no outcome is lost and nothing done twice") {
+    "journal torture: whatever happens at any call of a run, no outcome is lost and nothing done twice" *
+    doctest::test_suite("long")) {
     const auto began = std::chrono::steady_clock::now();
     const auto rows = job_of(60);
     std::size_t cases = 0, calls = 0;
@@ -98,7 +99,8 @@ TEST_CASE(
     CHECK(cases > 1000);
 }
 
-TEST_CASE("journal torture: torn at every byte of every write, the journal goes on from what was promised") {
+TEST_CASE("journal torture: torn at every byte of every write, the journal goes on from what was promised" *
+          doctest::test_suite("long")) {
     const auto began = std::chrono::steady_clock::now();
     const auto rows = job_of(14);
     const std::size_t calls = calls_of(rows, 4, 3);
