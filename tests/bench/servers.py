@@ -10,6 +10,7 @@ import time
 
 ECHO = r"""
 content_by_lua_block {
+    @LATENCY@
     ngx.req.read_body()
     local user = ngx.var.uri:match("/users/([^/]+)/") or ""
     local serial = (ngx.req.get_body_data() or ""):match('"tokenSerialNumber":"(%d+)"') or ""
@@ -126,15 +127,17 @@ class Bench:
                 process.kill()
                 process.wait()
 
-    def nginx(self, rate=None, burst=0, port=None, tls=True, log=None, status=False):
-        """Echoes every request's user and serial; `rate` a second at most, refused with 429. `status`: counts them, /requests."""
+    def nginx(self, rate=None, burst=0, port=None, tls=True, log=None, status=False, latency=None):
+        """Echoes every request's user and serial; `rate` a second at most, refused with 429. `status`: counts them, /requests.
+        `latency`: seconds before each reply."""
         port = port or free_port()
         home = self.dir / f"nginx{port}"
         home.mkdir(exist_ok=True)
         for name in ("cert.pem", "key.pem"):
             shutil.copy(self.dir / name, home / name)
         config = NGINX.format(
-            dir=home, port=port, tls="ssl" if tls else "", echo=ECHO,
+            dir=home, port=port, tls="ssl" if tls else "",
+            echo=ECHO.replace("@LATENCY@", f"ngx.sleep({latency})" if latency else ""),
             access_log=f"log_format b '$msec $status'; access_log {log} b buffer=64k flush=1s;" if log else "access_log off;",
             status="location = /requests { stub_status; }" if status else "",
             zone=f"limit_req_zone all zone=all:1m rate={rate}r/s; limit_req_status 429;" if rate else "",

@@ -158,6 +158,16 @@ class simulated_journal final : public run_journal {
         if (writing_now_) end_sync();
         if (begin_sync()) end_sync();
     }
+    /// How a crash at this moment would leave the rows.
+    [[nodiscard]] journal_replay replayed() const {
+        journal_replay replay;
+        journal_decoder d;
+        d.feed(durable_);
+        d.finish();
+        for (journal_record record; d.next(record) == journal_decoder::step::record;)
+            if (!replay.add(record)) throw std::logic_error("a record that does not fit");
+        return replay;
+    }
     [[nodiscard]] const std::string& bytes() const { return durable_; }
 
   private:
@@ -201,12 +211,16 @@ class simulated_process {
     }
 
     coordinator& state() { return coordinator_; }
+    /// Of virtual time, since the process began.
+    std::chrono::nanoseconds elapsed() const { return now_ - begin_; }
     /// How the rows stood when this process began.
     const journal_replay& before() const { return replay_; }
     /// Lets a test decide replies itself; nothing: as usual.
     std::function<std::optional<http_reply>(const order&, const row&)> interfere;
     /// Lets a test decide that no reply comes; asked where `interfere` left it open.
     std::function<std::optional<transport_failure>(const order&, const row&)> lose;
+    /// Called after every thousandth event.
+    std::function<void()> watch;
     std::uint64_t bearer_generation = 1;
     std::chrono::milliseconds sync_takes{2};
 
@@ -223,6 +237,7 @@ class simulated_process {
                 return true;
             }
             if (!advance()) throw std::logic_error("the run is stuck");
+            if (watch && events % 1000 == 0) watch();
         }
         return false;
     }
@@ -360,7 +375,8 @@ class simulated_process {
     coordinator coordinator_;
     std::size_t next_row_ = 0;
     std::uint64_t next_id_ = 0;
-    instant now_{std::chrono::hours(1)};
+    static constexpr instant begin_{std::chrono::hours(1)};
+    instant now_ = begin_;
     std::priority_queue<event> events_;
     std::map<std::uint64_t, flight> in_flight_;
 };
