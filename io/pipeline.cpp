@@ -85,6 +85,8 @@ struct pipeline::impl {
 
     // Reads rows until the coordinator has enough. False when there is more to read at once.
     bool read_rows() {
+        if (!more_rows || !coord.wants_rows()) return true;
+        const wall_time at = now().wall;
         for (std::size_t n = 0; more_rows && coord.wants_rows(); ++n) {
             if (n == rows_per_slice) return false;
             auto got = pass->records().next(current);
@@ -92,7 +94,7 @@ struct pipeline::impl {
                 more_rows = false;
                 coord.stop(end_reason::job_changed, got.error().message);
             } else if (*got) {
-                take_row();
+                take_row(at);
             } else {
                 end_of_rows();
             }
@@ -100,7 +102,7 @@ struct pipeline::impl {
         return true;
     }
 
-    void take_row() {
+    void take_row(wall_time at) {
         const auto& states = parts.before.rows();
         if (next_row >= states.size()) {
             more_rows = false;
@@ -112,9 +114,9 @@ struct pipeline::impl {
         const auto problem = parts.mapper.map(current, next_row, r);
         const row_state before = states[static_cast<std::size_t>(next_row++)];
         if (!problem)
-            coord.admit(r, before, now().wall);
+            coord.admit(r, before, at);
         else if (options.skip_invalid)
-            coord.admit_invalid(r, *problem, before, now().wall);
+            coord.admit_invalid(r, *problem, before, at);
         else
             coord.stop(end_reason::job_changed,
                        fmt::format("{}:{}: {} (it was not so when the job was checked)", parts.job.name(),
