@@ -64,6 +64,8 @@ struct row_outcome {
 
 /// ISO 8601 in UTC with milliseconds: "2021-06-11T19:10:30.045Z".
 std::string to_iso(wall_time t);
+/// The same at the end of `out`.
+void append_iso(std::string& out, wall_time t);
 /// Reads exactly what to_iso() writes; nothing for any other form.
 std::optional<wall_time> from_iso(std::string_view text) noexcept;
 

@@ -22,6 +22,17 @@ TEST_CASE("times: ISO 8601 there and back") {
         const wall_time t(std::chrono::milliseconds(static_cast<std::int64_t>(random() % 4'000'000'000'000)));
         CHECK(from_iso(to_iso(t)) == t);
     }
+    std::string line = "at ";
+    append_iso(line, wall_time{});
+    CHECK(line == "at 1970-01-01T00:00:00.000Z");
+    const auto new_year = [](int year) {
+        return to_iso(std::chrono::sys_days(std::chrono::year(year) / 1 / 1));
+    };
+    CHECK(new_year(0) == "0000-01-01T00:00:00.000Z");
+    CHECK(new_year(9999) == "9999-01-01T00:00:00.000Z");
+    CHECK(new_year(10'000) == "10000-01-01T00:00:00.000Z");
+    CHECK(new_year(-1) == "-001-01-01T00:00:00.000Z");
+    CHECK(to_iso(wall_time(std::chrono::milliseconds(-1))) == "1969-12-31T23:59:59.999Z");
     for (const char* bad :
          {"", "2021-06-11T19:10:30Z", "2021-06-11 19:10:30.045Z", "2021-13-11T19:10:30.045Z",
           "2021-02-30T19:10:30.045Z", "2021-06-11T24:10:30.045Z", "2021-06-11T19:10:30.04xZ"})
