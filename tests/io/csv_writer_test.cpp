@@ -40,6 +40,22 @@ TEST_CASE("csv writer: quotes only where they are needed") {
     CHECK(field("M\xC3\xBCller;'") == "M\xC3\xBCller;'");
 }
 
+TEST_CASE("csv writer: each byte in each place of a field is quoted only where it must be") {
+    for (int value = 0; value < 256; ++value) {
+        const char c = static_cast<char>(value);
+        const bool everywhere = c == ',' || c == '"' || c == '\r' || c == '\n';
+        const bool at_an_end = everywhere || c == ' ' || c == '\t';
+        for (const std::size_t place : {0U, 1U, 7U, 8U, 18U}) {
+            CAPTURE(value);
+            CAPTURE(place);
+            std::string text(19, 'x');
+            text[place] = c;
+            const bool quoted = field(text).front() == '"';
+            CHECK(quoted == (place == 0 || place == 18 ? at_an_end : everywhere));
+        }
+    }
+}
+
 TEST_CASE("csv writer: a record of one empty field is no blank line") {
     CHECK(fields<1>({""}) == "\"\"\n");
     CHECK(fields<2>({"", ""}) == ",\n");
