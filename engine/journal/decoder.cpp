@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace muster {
@@ -23,12 +24,13 @@ class payload_reader {
     }
     std::uint64_t varint() {
         std::uint64_t value = 0;
-        for (unsigned shift = 0; shift < 70; shift += 7) {
-            const std::uint64_t b = byte();
-            if (!good_) return 0;
-            if (shift == 63 && b > 1) return fail();
-            value |= (b & 0x7FU) << shift;
-            if ((b & 0x80U) == 0) return value;
+        for (std::size_t i = 0; i < std::min<std::size_t>(left_.size(), 10); ++i) {
+            const std::uint64_t b = static_cast<unsigned char>(left_[i]);
+            if (i == 9 && b > 1) break;  // over 64 bits
+            value |= (b & 0x7FU) << (7 * i);
+            if ((b & 0x80U) != 0) continue;
+            left_.remove_prefix(i + 1);
+            return value;
         }
         return fail();
     }
@@ -86,8 +88,14 @@ bool read_rows(payload_reader& from, std::vector<std::uint64_t>& rows) {
     return from.done();
 }
 
+// Replaces all of `out`; its texts keep their memory, as outcomes are many and alike.
 bool read_outcome(payload_reader& from, wall_time created_at, const std::vector<std::string>& phrases,
                   row_outcome& out) {
+    out.details.state.clear();
+    out.details.changed_at.clear();
+    out.details.changed_by.clear();
+    out.details.token_serial.clear();
+    out.message.clear();
     out.row = from.varint();
     const auto result = from.byte();
     if (result >= static_cast<std::uint8_t>(outcome::pending)) return false;
@@ -97,7 +105,7 @@ bool read_outcome(payload_reader& from, wall_time created_at, const std::vector<
     out.at = later(created_at, from.signed_varint());
     const unsigned parts = from.byte();
     if ((parts & 0x01U) != 0) out.details.state = from.reference(phrases);
-    if ((parts & 0x02U) != 0) out.details.changed_at = to_iso(later(out.at, from.signed_varint()));
+    if ((parts & 0x02U) != 0) append_iso(out.details.changed_at, later(out.at, from.signed_varint()));
     if ((parts & 0x04U) != 0) out.details.changed_at = from.text();
     if ((parts & 0x08U) != 0) out.details.changed_by = from.reference(phrases);
     if ((parts & 0x10U) != 0) out.details.token_serial = from.text();
@@ -232,7 +240,10 @@ bool journal_decoder::read_payload(const frame& from, journal_record& out) {
             r.hold = how == 1;
             return how <= 1 && read_rows(in, r.rows);
         }
-        case record_type::outcome: return read_outcome(in, created_at_, phrases_, out.emplace<row_outcome>());
+        case record_type::outcome: {
+            if (!std::holds_alternative<row_outcome>(out)) out.emplace<row_outcome>();
+            return read_outcome(in, created_at_, phrases_, std::get<row_outcome>(out));
+        }
         case record_type::end: {
             end_record r;
             const auto reason = in.byte();

@@ -156,6 +156,47 @@ TEST_CASE("journal: what is written is read back, in pieces of any size") {
     }
 }
 
+TEST_CASE("journal: outcomes are read again in any order, one in the place of another") {
+    const sample s = make_sample(8);
+    journal_decoder d;
+    d.feed(s.bytes);
+    d.finish();
+    journal_record record;
+    std::vector<std::uint64_t> offsets;
+    while (d.next(record) == step::record)
+        if (std::holds_alternative<row_outcome>(record)) offsets.push_back(d.record_offset());
+    REQUIRE(offsets.size() == s.outcomes.size());
+    row_outcome again;
+    for (std::size_t i = 0; i < 200; ++i) {
+        const std::size_t n = i * 7 % offsets.size();
+        REQUIRE(d.outcome_at(s.bytes, offsets[n], again));
+        CHECK(again == s.outcomes[n]);
+    }
+    CHECK_FALSE(d.outcome_at(s.bytes, offsets[1] + 1, again));
+    CHECK_FALSE(d.outcome_at(s.bytes, s.bytes.size() + 1, again));
+}
+
+TEST_CASE("journal: a number is of 64 bits at the most, and whole") {
+    const std::string before = journal_encoder(sample_header(3)).take();
+    const std::string nine(9, '\xFF');
+    const auto intents_of = [&](const std::string& number) {
+        journal_decoder d;
+        d.feed(before +
+               framed(static_cast<std::uint8_t>(record_type::intents), "\x01" + number, before.size()));
+        d.finish();
+        journal_record record;
+        REQUIRE(d.next(record) == step::record);
+        return d.next(record);
+    };
+    CHECK(intents_of("\x02") == step::record);
+    CHECK(intents_of("\x82" + std::string(1, '\0')) == step::record);
+    CHECK(intents_of(nine + "\x01") == step::record);
+    CHECK(intents_of(nine + "\x02") == step::bad);
+    CHECK(intents_of(nine + "\x81" + std::string(1, '\0')) == step::bad);
+    CHECK(intents_of("\x82") == step::bad);
+    CHECK(intents_of("") == step::bad);
+}
+
 TEST_CASE("journal: the header comes back whole") {
     journal_encoder e(sample_header(3));
     journal_decoder d;
