@@ -28,12 +28,14 @@ std::vector<std::string> result_names(const std::vector<std::string>& columns) {
     return names;
 }
 
-std::string time_of(const row_outcome& o) {
-    return o.result == outcome::pending || o.at == wall_time{} ? "" : to_iso(o.at);
+// Empty where there is none.
+void set_time(std::string& text, const row_outcome& o) {
+    text.clear();
+    if (o.result != outcome::pending && o.at != wall_time{}) append_iso(text, o.at);
 }
 
 std::string number_or_nothing(unsigned n) {
-    return n == 0 ? std::string() : fmt::format("{}", n);
+    return n == 0 ? std::string() : std::to_string(n);
 }
 
 // The value of a column in this record; nothing where the record does not have it. Records of one file are
@@ -96,11 +98,12 @@ class csv_format final : public report_format {
             fields_.push_back(csv_value(find_cell(r.from, i, columns_[i])));
         if (as_job_) return append_csv_record(out, fields_);
         const row_outcome& o = r.what;
-        const auto line = fmt::format("{}", r.from.line), status = number_or_nothing(o.status),
-                   attempts = number_or_nothing(o.attempts), time = time_of(o);
+        const auto line = std::to_string(r.from.line), status = number_or_nothing(o.status),
+                   attempts = number_or_nothing(o.attempts);
+        set_time(time_, o);
         for (const std::string_view value :
              {std::string_view(line), name_of(o.result), std::string_view(status), std::string_view(attempts),
-              std::string_view(time), std::string_view(o.details.state),
+              std::string_view(time_), std::string_view(o.details.state),
               std::string_view(o.details.changed_at), std::string_view(o.details.changed_by),
               std::string_view(o.details.token_serial), std::string_view(o.message)})
             fields_.push_back(value);
@@ -121,6 +124,7 @@ class csv_format final : public report_format {
     bool as_job_, for_spreadsheet_;
     std::vector<std::string> harmless_;
     std::vector<std::string_view> fields_;
+    std::string time_;
 };
 
 class jsonl_format final : public report_format {
@@ -151,7 +155,8 @@ class jsonl_format final : public report_format {
         text(1, name_of(o.result));
         if (o.status > 0) number(2, o.status);
         number(3, o.attempts);
-        text(4, time_of(o));
+        set_time(time_, o);
+        text(4, time_);
         text(5, o.details.state);
         text(6, o.details.changed_at);
         text(7, o.details.changed_by);
@@ -167,21 +172,27 @@ class jsonl_format final : public report_format {
 
     std::vector<std::string> names_;
     bool as_job_;
+    std::string time_;
 };
 
+// The only one that says what a row means, so that the others need not read it again.
 class text_format final : public report_format {
   public:
+    explicit text_format(row_mapper mapper) : mapper_(std::move(mapper)) {}
+
     void begin(std::string& out) override {
         out += fmt::format("{:>8}  {:<9}  {:<12}  {:<14}  {:<36}  {}\n", "line", "outcome", "operation",
                            "serial", "user", "message");
     }
     void row(std::string& out, const report_row& r) override {
-        const auto operation = r.readable ? operation_of(r.read.operation).name : std::string_view("?");
-        auto serial = r.readable ? r.read.subject() : r.read.get(field::token_serial);
-        if (serial.empty()) serial = r.read.get(field::device_serial);
+        row_view read;
+        const bool readable = !mapper_.map(r.from, r.what.row, read);
+        const auto operation = readable ? operation_of(read.operation).name : std::string_view("?");
+        auto serial = readable ? read.subject() : read.get(field::token_serial);
+        if (serial.empty()) serial = read.get(field::device_serial);
         const auto line = fmt::format("{:>8}  {:<9}  {:<12}  {:<14}  {:<36}  {}", r.from.line,
                                       name_of(r.what.result), operation, printable(serial, 36),
-                                      printable(r.read.get(field::user_id), 36), note_of(r.what));
+                                      printable(read.get(field::user_id), 36), note_of(r.what));
         out.append(line, 0, line.find_last_not_of(' ') + 1);
         out += '\n';
     }
@@ -191,13 +202,16 @@ class text_format final : public report_format {
         if (!o.message.empty()) return printable(o.message, 400);
         return printable(o.details.state, 40);
     }
+
+    row_mapper mapper_;
 };
 
 }  // namespace
 
-std::unique_ptr<report_format> make_report_format(report_kind kind, std::vector<std::string> columns) {
+std::unique_ptr<report_format> make_report_format(report_kind kind, std::vector<std::string> columns,
+                                                  row_mapper mapper) {
     switch (kind) {
-        case report_kind::text: return std::make_unique<text_format>();
+        case report_kind::text: return std::make_unique<text_format>(std::move(mapper));
         case report_kind::csv:
         case report_kind::spreadsheet:
         case report_kind::job_csv: return std::make_unique<csv_format>(std::move(columns), kind);

@@ -20,8 +20,6 @@ enum class report_kind : std::uint8_t { text, csv, jsonl, spreadsheet, job_csv, 
 /// One row: what the job file says and what became of it.
 struct report_row {
     const record& from;
-    const row_view& read;  ///< as far as it could be read
-    bool readable = true;  ///< `read` holds a whole row
     const row_outcome& what;
 };
 
@@ -32,7 +30,8 @@ class report_format {
     virtual void row(std::string& out, const report_row& r) = 0;
 };
 
-/// `columns`: the job file's, in order.
-std::unique_ptr<report_format> make_report_format(report_kind kind, std::vector<std::string> columns);
+/// `columns`: the job file's, in order; `mapper`: for its records.
+std::unique_ptr<report_format> make_report_format(report_kind kind, std::vector<std::string> columns,
+                                                  row_mapper mapper);
 
 }  // namespace muster

@@ -47,12 +47,11 @@ class mapped_file {
 };
 
 // What the journal says about a row, or a stand-in where it holds no outcome.
-row_outcome outcome_of_row(std::uint64_t row, row_state state, std::uint64_t offset,
-                           const journal_decoder& decoder, std::string_view journal) {
-    row_outcome o;
+void read_outcome_of(std::uint64_t row, row_state state, std::uint64_t offset, const journal_decoder& decoder,
+                     std::string_view journal, row_outcome& o) {
     const bool recorded =
         state != row_state::untouched && state != row_state::intended && state != row_state::lost;
-    if (recorded && offset > 0 && decoder.outcome_at(journal, offset, o)) return o;
+    if (recorded && offset > 0 && decoder.outcome_at(journal, offset, o)) return;
     o = {};
     o.row = row;
     o.result = outcome_of(state);
@@ -60,7 +59,6 @@ row_outcome outcome_of_row(std::uint64_t row, row_state state, std::uint64_t off
         o.message = "it may have been sent, and no reply is known; resume asks the service";
     if (state == row_state::lost || state == row_state::held)
         o.message = "records about it were lost with a damaged part of the journal; resume asks the service";
-    return o;
 }
 
 }  // namespace
@@ -79,21 +77,21 @@ result<report_result> write_report(const report_request& request, int fd, const 
     offsets.resize(states.size());
     const auto job = open_job_of(header, request.journal);
     if (!job) return job.error();
-    auto mapper = row_mapper::create(header.mapping);
+    const auto mapper = row_mapper::create(header.mapping);
     if (!mapper) return mapper.error();
 
     const mapped_file journal(request.journal);
     const auto kind = !request.as_job                    ? request.kind
                       : job->format() == job_format::csv ? report_kind::job_csv
                                                          : report_kind::job_jsonl;
-    const auto format = make_report_format(kind, header.columns);
+    const auto format = make_report_format(kind, header.columns, *mapper);
     const bool all = std::ranges::none_of(request.only, [](bool b) { return b; });
     const auto pass = job->start_pass();
     report_result done{.mapping = header.mapping};
     std::string out;
     format->begin(out);
     record current;
-    row_view read;
+    row_outcome what;
     for (std::size_t i = 0; i < states.size(); ++i) {
         const auto got = pass->records().next(current);
         if (!got) return got.error();
@@ -103,9 +101,8 @@ result<report_result> write_report(const report_request& request, int fd, const 
             ++done.left_out;
             continue;
         }
-        const bool readable = !mapper->map(current, i, read);
-        const auto what = outcome_of_row(i, states[i], offsets[i], contents->decoder, journal.bytes());
-        format->row(out, {.from = current, .read = read, .readable = readable, .what = what});
+        read_outcome_of(i, states[i], offsets[i], contents->decoder, journal.bytes(), what);
+        format->row(out, {.from = current, .what = what});
         ++done.rows;
         if (out.size() < write_at) continue;
         if (const auto written = write_all(fd, out, name); !written) return written.error();

@@ -10,16 +10,12 @@ namespace {
 
 struct sample {
     record from;
-    row_view read;
     row_outcome what;
 
     sample() {
         from.line = 4;
         from.names = {"operation", "userId", "tokenSerialNumber", "message", "count"};
         from.cells = {{"assign"}, {"u\"1"}, {"007"}, {"a,b\nc"}, {"12", true}};
-        read.line = 4;
-        read.fields[static_cast<std::size_t>(field::token_serial)] = "007";
-        read.fields[static_cast<std::size_t>(field::user_id)] = "u1";
         what.result = outcome::rejected;
         what.status = 409;
         what.attempts = 1;
@@ -27,11 +23,11 @@ struct sample {
         what.message = "ASSIGNED: \x1b[31mno";
     }
     [[nodiscard]] std::string write(report_kind kind) const {
-        const auto format =
-            make_report_format(kind, {"operation", "userId", "tokenSerialNumber", "message", "count"});
+        const auto format = make_report_format(
+            kind, {"operation", "userId", "tokenSerialNumber", "message", "count"}, *row_mapper::create({}));
         std::string out;
         format->begin(out);
-        format->row(out, {.from = from, .read = read, .readable = true, .what = what});
+        format->row(out, {.from = from, .what = what});
         return out;
     }
 };
@@ -94,6 +90,22 @@ TEST_CASE("report: text is safe for a terminal") {
     CHECK(text.find('\x1b') == std::string::npos);
     CHECK(text.find("rejected") != std::string::npos);
     CHECK(text.find("007") != std::string::npos);
+}
+
+TEST_CASE("report: text names what a row wants, and of one that is no row what can be read") {
+    const auto line_of = [](const sample& s) {
+        const auto text = s.write(report_kind::text);
+        return text.substr(text.find('\n') + 1);
+    };
+    const std::string user = "eb2e12ae-1112-451b-98e1-dfe4e6afd60d";
+    sample s;
+    s.from.names = {"operation", "userId", "tokenSerialNumber"};
+    s.from.cells = {{"assign"}, {user}, {"000153421907"}};
+    s.what.message.clear();
+    s.what.details.state = "Enabled";
+    CHECK(line_of(s) == "       4  rejected   assign        000153421907    " + user + "  Enabled\n");
+    s.from.cells[0].text = "assing";
+    CHECK(line_of(s) == "       4  rejected   ?             000153421907    " + user + "  Enabled\n");
 }
 
 TEST_CASE("report: records that lack columns, or have them in another order, keep their places") {
