@@ -49,10 +49,10 @@ result<report_request> request_of(const report_options& options) {
 
 // Written beside the file and renamed over it, so that a report is whole or not there; never over the inputs.
 result<report_result> write_to_file(const report_request& request, const std::string& path) {
-    const auto contents = read_journal(request.journal);
-    if (!contents) return contents.error();
+    const auto header = read_journal_header(request.journal);
+    if (!header) return header.error();
     std::error_code ignored;
-    for (const auto& input : {request.journal, contents->replay.header().job_path})
+    for (const auto& input : {request.journal, header->job_path})
         if (std::filesystem::equivalent(path, input, ignored))
             return error(errc::usage, fmt::format("-o {}: would write over {}", path, input));
     // A device or a pipe is written to; only a regular file can be replaced.

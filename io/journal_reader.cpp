@@ -48,6 +48,10 @@ result<journal_decoder::step> next_step(chunk_reader& reader, journal_decoder& d
     }
 }
 
+error unreadable(const std::string& path, std::string_view why) {
+    return {errc::journal_damaged, fmt::format("{}: cannot be read: at its start, {}", path, why)};
+}
+
 }  // namespace
 
 error storage_error(const std::string& path, std::string_view what) {
@@ -96,9 +100,7 @@ result<journal_contents> read_open_journal(storage& disk, int fd, const std::str
         }
         const std::string why =
             searching ? c.decoder.problem() : "a record about a row that the job does not have";
-        if (!c.replay.has_header())
-            return error(errc::journal_damaged,
-                         fmt::format("{}: cannot be read: at its start, {}", path, why));
+        if (!c.replay.has_header()) return unreadable(path, why);
         if (c.damages.empty()) c.good_bytes = at;
         if (searching) {
             s = next_step(reader, c.decoder, record, true);
@@ -128,6 +130,19 @@ result<journal_contents> read_journal(const std::string& path, const outcome_vis
     auto contents = read_open_journal(disk, *fd, path, outcomes);
     if (contents) contents->in_use = disk.locked_by_another(*fd) == 1;
     return contents;
+}
+
+result<journal_header> read_journal_header(const std::string& path, storage& disk) {
+    const auto fd = open_journal(disk, path, O_RDONLY);
+    if (!fd) return fd.error();
+    const descriptor owned(disk, *fd);
+    chunk_reader reader(disk, *fd, path);
+    journal_decoder decoder;
+    journal_record first;
+    const auto found = next_step(reader, decoder, first, false);
+    if (!found) return found.error();
+    if (*found != journal_decoder::step::record) return unreadable(path, decoder.problem());
+    return std::get<journal_header>(std::move(first));
 }
 
 std::string damage_text(const std::string& path, const journal_contents& contents) {

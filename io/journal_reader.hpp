@@ -43,6 +43,9 @@ using record_visitor = std::function<void(const journal_record&, std::uint64_t)>
 result<journal_contents> read_journal(const std::string& path, const outcome_visitor& visit = {},
                                       storage& disk = system_storage());
 
+/// Reads only what the journal belongs to. Fails as read_journal() does.
+result<journal_header> read_journal_header(const std::string& path, storage& disk = system_storage());
+
 /// The sentence for a damaged journal, or nothing when it is sound.
 std::string damage_text(const std::string& path, const journal_contents& contents);
 

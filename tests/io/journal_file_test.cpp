@@ -157,6 +157,25 @@ TEST_CASE(
     MESSAGE("flips tried: " << damaged + torn);
 }
 
+TEST_CASE("journal file: its header alone is read as all of it is, and fails alike") {
+    const test::scratch_directory folder;
+    const auto path = folder / "j";
+    CHECK(read_journal_header(path).error().message == read_journal(path).error().message);
+    write_sample(path);
+    const std::string whole = read_file(path);
+    for (std::size_t length = 0; length <= whole.size(); ++length) {
+        CAPTURE(length);
+        write_file(path, std::string_view(whole).substr(0, length));
+        const auto all = read_journal(path);
+        const auto alone = read_journal_header(path);
+        REQUIRE(alone.has_value() == all.has_value());
+        if (all)
+            CHECK(alone->job_path == all->replay.header().job_path);
+        else
+            CHECK(alone.error().message == all.error().message);
+    }
+}
+
 TEST_CASE("journal file: a record about a row that the job does not have is damage") {
     const test::scratch_directory folder;
     const std::string path = folder / "j";
