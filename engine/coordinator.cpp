@@ -250,7 +250,7 @@ void coordinator::throttled(const order& o, const http_reply& reply, moment now)
         rate_.throttled(o.sent, now.mono, hint, random_);
     const learnt_limit l = *limit();
     const auto wait = until(rate_.parked_until(), now.mono);
-    if (notices_.worth_remembering(l)) journal_.limit(l);
+    if (const auto news = notices_.worth_remembering(l)) journal_.limit(*news);
     if (notices_.worth_telling(l, wait, now.mono)) observer_.throttled(wait, l);
 }
 
@@ -376,8 +376,7 @@ void coordinator::finish(std::chrono::milliseconds elapsed) {
     });
     std::ranges::sort(batch_);
     if (!batch_.empty()) journal_.withdrawn(batch_);
-    // One that is gone is written too.
-    if (const auto l = limit().value_or(learnt_limit{}); notices_.worth_remembering(l)) journal_.limit(l);
+    if (const auto news = notices_.worth_remembering(limit())) journal_.limit(*news);  // of one that is gone, too
     journal_.end({.reason = stopped_.value_or(end_reason::finished),
                   .requests = statistics_.requests,
                   .retries = statistics_.retries,

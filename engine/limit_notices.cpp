@@ -15,12 +15,22 @@ bool differs(const learnt_limit& a, const learnt_limit& b, double by) noexcept {
     return std::abs(a.rate - b.rate) > by * std::max(a.rate, b.rate) || a.company != b.company;
 }
 
+bool of_another_kind(const learnt_limit& a, const learnt_limit& b) noexcept {
+    const auto far = [](double x, double y) { return std::abs(x - y) > 0.5 * std::max(x, y); };
+    return far(a.cycle, b.cycle) || far(a.burst, b.burst);
+}
+
 }  // namespace
 
-bool limit_notices::worth_remembering(const learnt_limit& l) {
-    if (!differs(l, remembered_, 0.05)) return false;
+std::optional<learnt_limit> limit_notices::worth_remembering(const std::optional<learnt_limit>& found) {
+    learnt_limit l = found.value_or(learnt_limit{});
+    if (found && l.rate <= 0) {  // it was met and is not known yet: what was known before stands
+        l = remembered_;
+        l.company = found->company;
+    }
+    if (!differs(l, remembered_, 0.05) && !of_another_kind(l, remembered_)) return std::nullopt;
     remembered_ = l;
-    return true;
+    return l;
 }
 
 bool limit_notices::worth_telling(const learnt_limit& l, std::chrono::milliseconds wait, instant now) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <stdexcept>
+#include <system_error>
 
 namespace muster {
 namespace {
@@ -45,13 +46,26 @@ void background_sha256::add(std::span<const char> bytes) {
         require(EVP_DigestUpdate(digest_.get(), bytes.data(), bytes.size()) == 1);
         return;
     }
-    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+    if (!thread_.joinable() && !start_thread()) {
+        require(EVP_DigestUpdate(digest_.get(), bytes.data(), bytes.size()) == 1);
+        return;
+    }
     std::unique_lock lock(mutex_);
     wait_until_hashed(lock);
     block_.assign(bytes.begin(), bytes.end());
     hashed_ = false;
     lock.unlock();
     changed_.notify_all();
+}
+
+// Where no thread can be had, the work is done in place.
+bool background_sha256::start_thread() {
+    try {
+        thread_ = std::thread([this] { work(); });
+    } catch (const std::system_error&) {
+        return false;
+    }
+    return true;
 }
 
 void background_sha256::work() {

@@ -31,6 +31,7 @@ class background_sha256 {
     struct free_digest {
         void operator()(EVP_MD_CTX* context) const noexcept;
     };
+    [[nodiscard]] bool start_thread();
     void work();
     void wait_until_hashed(std::unique_lock<std::mutex>& lock) const;
 

@@ -56,6 +56,15 @@ https_connection::~https_connection() {
     OPENSSL_cleanse(request_.data(), request_.capacity());
 }
 
+void https_connection::make_room(std::size_t size) {
+    if (size <= request_.capacity()) return;
+    std::string larger;
+    larger.reserve(2 * size);
+    larger = request_;
+    OPENSSL_cleanse(request_.data(), request_.size());
+    request_.swap(larger);
+}
+
 // Only what changes is written anew: the request line right before the headers that stay the same, and what
 // depends on the body behind them.
 std::optional<transport_failure> https_connection::write_request(const http_request& request,
@@ -70,11 +79,14 @@ std::optional<transport_failure> https_connection::write_request(const http_requ
         if (bearer.empty() || !all_visible(bearer))
             return not_sent("the request was not sent: the bearer token is empty or holds a wrong character");
         line_end_ = std::max(usual_line_size, line);
+        // Room for all that may follow: growing would leave the token in memory that is not wiped.
+        make_room(line_end_ + context_->fixed_headers().size() + bearer.size() + usual_request_size);
         request_.assign(line_end_, ' ').append(context_->fixed_headers());
         bearer_begin_ = request_.size();
         bearer_size_ = bearer.size();
         request_.append(bearer).append("\r\n");
     }
+    make_room(bearer_begin_ + bearer_size_ + request.body.size() + usual_line_size);
     request_begin_ = line_end_ - line;
     char* at = request_.data() + request_begin_;
     at = std::ranges::copy(request.method, at).out;

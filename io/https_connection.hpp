@@ -53,6 +53,7 @@ class https_connection {
     [[nodiscard]] std::string server() const;
 
     // https_connection.cpp: one exchange
+    void make_room(std::size_t size);
     std::optional<transport_failure> write_request(const http_request& request, std::string_view bearer);
     /// Sends and reads as far as it goes without waiting. True: the reply is complete; false: step_ says why
     /// not.

@@ -5,7 +5,8 @@
 #
 #   tests/bench/throughput.sh [--rounds N] [--rows N] [NAME...]     NAME: only these clients (wrk curl python muster)
 #
-# The job and the journal lie in TMPDIR, which must be on a disk. Five rounds of 200,000 rows take about five minutes. MUSTER_BUILD names a build directory (default: build).
+# The job and the journal lie in TMPDIR, which must be on a disk. Five rounds of 200,000 rows take about ten minutes.
+# MUSTER_BUILD names a build directory (default: build).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bash samples/packages.sh nginx-light libnginx-mod-http-lua wrk curl python3-aiohttp openssl

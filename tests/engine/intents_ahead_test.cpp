@@ -16,7 +16,7 @@ constexpr std::size_t no_end = 10'000'000;
 
 struct measured_run {
     double seconds = 0;
-    std::size_t most_in_doubt = 0;  ///< rows with an intent and no outcome, at the worst moment
+    std::size_t most_in_doubt = 0;  ///< rows with an intent and no outcome, of the moments looked at
 };
 
 // What is durable at any moment is what a crash leaves.

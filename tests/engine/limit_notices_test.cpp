@@ -17,28 +17,45 @@ learnt_limit rate(double r) {
 
 TEST_CASE("limit notices: the journal gets a limit when it is known and differs from the one it has") {
     limit_notices n;
-    CHECK_FALSE(n.worth_remembering({}));            // refused, and nothing known yet
-    CHECK_FALSE(n.worth_remembering({.burst = 7}));  // of no use without a rate
-    CHECK(n.worth_remembering(rate(100)));
-    CHECK_FALSE(n.worth_remembering(rate(100)));
-    CHECK_FALSE(n.worth_remembering(rate(104)));
-    CHECK_FALSE(n.worth_remembering(rate(96)));
-    CHECK(n.worth_remembering(rate(106)));
-    CHECK(n.worth_remembering({.rate = 106, .company = 8}));
-    CHECK_FALSE(n.worth_remembering({.rate = 106, .company = 8}));
+    CHECK_FALSE(n.worth_remembering({}).has_value());            // refused, and nothing known yet
+    CHECK_FALSE(n.worth_remembering(learnt_limit{.burst = 7}).has_value());  // of no use without a rate
+    CHECK(n.worth_remembering(rate(100)).has_value());
+    CHECK_FALSE(n.worth_remembering(rate(100)).has_value());
+    CHECK_FALSE(n.worth_remembering(rate(104)).has_value());
+    CHECK_FALSE(n.worth_remembering(rate(96)).has_value());
+    CHECK(n.worth_remembering(rate(106)).has_value());
+    CHECK(n.worth_remembering(learnt_limit{.rate = 106, .company = 8}).has_value());
+    CHECK_FALSE(n.worth_remembering(learnt_limit{.rate = 106, .company = 8}).has_value());
 }
 
 TEST_CASE("limit notices: the journal gets a limit that is gone, and not one that it has of an earlier session") {
     limit_notices n({.rate = 100, .company = 8});
-    CHECK_FALSE(n.worth_remembering({.rate = 101, .company = 8}));
-    CHECK(n.worth_remembering({.rate = 101}));
-    CHECK(n.worth_remembering({}));
-    CHECK_FALSE(n.worth_remembering({}));
+    CHECK_FALSE(n.worth_remembering(learnt_limit{.rate = 101, .company = 8}).has_value());
+    CHECK(n.worth_remembering(learnt_limit{.rate = 101}).has_value());
+    CHECK(n.worth_remembering({}).has_value());
+    CHECK_FALSE(n.worth_remembering({}).has_value());
+}
+
+TEST_CASE("limit notices: a limit that is met anew and not known yet leaves what the journal has of it") {
+    limit_notices n({.rate = 100, .burst = 20, .cycle = 60, .company = 8});
+    CHECK_FALSE(n.worth_remembering(learnt_limit{.burst = 3, .company = 8}).has_value());
+    const auto news = n.worth_remembering(learnt_limit{.burst = 3, .company = 4});
+    REQUIRE(news);
+    CHECK(news->rate == 100);
+    CHECK(news->cycle == 60);
+    CHECK(news->company == 4);
+}
+
+TEST_CASE("limit notices: the journal gets a window's length and a burst that it did not know") {
+    limit_notices n({.rate = 10});
+    CHECK(n.worth_remembering(learnt_limit{.rate = 10, .cycle = 60}).has_value());
+    CHECK(n.worth_remembering(learnt_limit{.rate = 10, .burst = 5, .cycle = 60}).has_value());
+    CHECK_FALSE(n.worth_remembering(learnt_limit{.rate = 10, .burst = 6, .cycle = 55}).has_value());
 }
 
 TEST_CASE("limit notices: small steps add up, in the journal and for a person") {
     limit_notices n;
-    CHECK(n.worth_remembering(rate(100)));
+    CHECK(n.worth_remembering(rate(100)).has_value());
     CHECK(n.worth_telling(rate(100), 0ms, start));
     int written = 0, told = 0;
     for (int i = 1; i <= 50; ++i) {
@@ -52,8 +69,8 @@ TEST_CASE("limit notices: small steps add up, in the journal and for a person") 
 
 TEST_CASE("limit notices: a limit on requests at once is remembered without a rate") {
     limit_notices n;
-    CHECK(n.worth_remembering({.company = 4}));
-    CHECK(n.worth_remembering({.company = 5}));
+    CHECK(n.worth_remembering(learnt_limit{.company = 4}).has_value());
+    CHECK(n.worth_remembering(learnt_limit{.company = 5}).has_value());
 }
 
 TEST_CASE("limit notices: the first refusal is told, the single ones that keep the limit known are not") {

@@ -4,6 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+#include <random>
+
 using namespace muster;
 using namespace muster::test;
 
@@ -51,4 +54,38 @@ TEST_CASE("plan: user IDs of different case are one user") {
 TEST_CASE("plan: an empty job is a plan too") {
     plan_builder b(10);
     CHECK(b.finish().rows == 0);
+}
+
+TEST_CASE("plan: of a large job with long lines of rows it counts what a plain look at each token counts") {
+    std::mt19937 random(1);
+    plan_builder b(0);
+    std::map<std::string, std::vector<std::pair<operation_id, bool>>> by_token;
+    constexpr std::uint64_t rows = 120'000;
+    for (std::uint64_t n = 0; n < rows; ++n) {
+        const auto serial = std::to_string(random() % 10 == 0 ? random() % 3 : random() % 90'000);
+        const auto op = static_cast<operation_id>(random() % 3);
+        const bool other = random() % 8 == 0;
+        b.add(owned_row(n, op, serial, other ? user_b : user_a).view());
+        by_token[serial].emplace_back(op, other);
+    }
+    std::uint64_t waiting = 0, longest = 0, duplicates = 0, contradictions = 0;
+    for (const auto& [serial, line] : by_token) {
+        waiting += line.size() - 1;
+        longest = std::max<std::uint64_t>(longest, line.size());
+        for (std::size_t i = 1; i < line.size(); ++i) {
+            if (line[i].second != line[i - 1].second)
+                ++contradictions;
+            else if (line[i].first == line[i - 1].first)
+                ++duplicates;
+            else if (line[i].first == operation_id::assign || line[i - 1].first != operation_id::assign)
+                ++contradictions;
+        }
+    }
+    const plan p = b.finish();
+    CHECK(p.rows == rows);
+    CHECK(p.subjects == by_token.size());
+    CHECK(p.waiting_rows == waiting);
+    CHECK(p.longest_line == longest);
+    CHECK(p.duplicates == duplicates);
+    CHECK(p.contradictions == contradictions);
 }

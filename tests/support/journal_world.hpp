@@ -63,8 +63,9 @@ class disk_journal final : public run_journal {
     std::uint64_t end(const end_record& r) override { return journal_->end(r); }
     std::uint64_t limit(const learnt_limit& l) override { return journal_->limit(l); }
 
+    [[nodiscard]] bool gathers() const override { return !under_way_ && !journal_->settled(); }
     bool begin_sync() override {
-        if (under_way_ || journal_->settled()) return false;
+        if (!gathers()) return false;
         std::optional<result<std::uint64_t>> told;
         journal_->flush([&](result<std::uint64_t> position) { told = std::move(position); });
         context_.restart();

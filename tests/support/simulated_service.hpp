@@ -85,6 +85,8 @@ class run_journal : public journal_sink {
     virtual journal_replay reopen() = 0;
     /// Starts to make durable what was appended; false when there is nothing to do or a sync is under way.
     virtual bool begin_sync() = 0;
+    /// begin_sync() would start one.
+    [[nodiscard]] virtual bool gathers() const = 0;
     /// Ends it; gives the position up to which all is durable.
     virtual std::uint64_t end_sync() = 0;
     virtual void sync_now() = 0;
@@ -142,8 +144,9 @@ class simulated_journal final : public run_journal {
     std::uint64_t end(const end_record& r) override { return encoder_->end(r), encoder_->offset(); }
     std::uint64_t limit(const learnt_limit& l) override { return encoder_->limit(l), encoder_->offset(); }
 
+    [[nodiscard]] bool gathers() const override { return !writing_now_ && !encoder_->empty(); }
     bool begin_sync() override {
-        if (writing_now_ || encoder_->empty()) return false;
+        if (!gathers()) return false;
         sync_position_ = encoder_->offset();
         writing_ = encoder_->take();
         return writing_now_ = true;
@@ -230,7 +233,7 @@ class simulated_process {
             feed();
             coordinator_.prepare(now_);
             while (coordinator_.can_send(now_)) send();
-            if (journal_.begin_sync()) events_.push({now_ + sync_takes, next_id_++, no_request});
+            if (coordinator_.sync_due(now_) <= now_ && journal_.begin_sync()) events_.push({now_ + sync_takes, next_id_++, no_request});
             if (coordinator_.done()) {
                 coordinator_.finish(1ms);
                 journal_.sync_now();
@@ -330,7 +333,8 @@ class simulated_process {
     }
 
     bool advance() {
-        const auto wake = coordinator_.wake_at(now_);
+        auto wake = coordinator_.wake_at(now_);
+        if (journal_.gathers()) wake = std::min(wake.value_or(instant::max()), coordinator_.sync_due(now_));
         if (events_.empty() && !wake) return false;
         if (events_.empty() || (wake && *wake > now_ && *wake < events_.top().at)) {
             if (*wake <= now_) return false;
