@@ -14,9 +14,8 @@ constexpr double surely_many = 1e6;         // requests in flight: no limit of o
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
 constexpr double least_margin = 0.005;      // below a well-known rate, where refusals cost time
 constexpr double steepest = 1.4;            // growth of the pace: a doubling in half a second
-constexpr double share_of_burst =
-    0.8;  // of a burst is used after a wait: it may have been estimated too high
-constexpr double part_made_up_for = 0.25;  // of a burst, when requests left late
+constexpr double share_of_burst = 0.8;      // used after waiting and lateness: it may be estimated too high
+constexpr double longest_lateness = 0.05;   // seconds that are made up for
 constexpr auto relearn_after = 10min;
 constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
 // Where others use the limit too, nobody knows his part of it. Refusals meet each in proportion to what he
@@ -179,10 +178,10 @@ departure rate_controller::sent(instant now) {
     if (options_.max_rate) rate = rate > 0 ? std::min(rate, *options_.max_rate) : *options_.max_rate;
     if (rate <= 0) return d;
     const double interval = 1 / std::max(rate, slowest);
-    // A timer that fired a little late is made up for, as far as the limit keeps what is not used; idle time is
-    // not.
-    const double kept = limit_.weight() < 8 ? 0 : part_made_up_for * limit_.burst() * interval;
-    const auto lateness = span_of(std::min(std::max(interval, kept), 0.01));
+    // A timer that fired a little late is made up for, as far as the limit keeps what is not used; idle time
+    // is not.
+    const double kept = limit_.weight() < 8 ? 0 : share_of_burst * limit_.burst() * interval;
+    const auto lateness = span_of(std::min(std::max(interval, kept), longest_lateness));
     next_ = std::max(next_, now - lateness) + span_of(interval);
     return d;
 }
