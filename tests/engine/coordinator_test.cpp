@@ -1,6 +1,6 @@
 #include "engine/coordinator.hpp"
 
-#include "tests/support/simulated_service.hpp"
+#include "tests/support/simulated_process.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,46 +10,16 @@
 using namespace muster;
 using namespace muster::test;
 
-namespace {
-
-constexpr std::size_t no_end = 1'000'000;
-
-void check_all_done_once(const simulated_service& service) {
-    for (const auto& [serial, t] : service.tokens) {
-        CAPTURE(serial);
-        CHECK(t.assigned_times == 1);
-        CHECK(t.enabled_times == 1);
-        CHECK(t.enabled);
-    }
-}
-
-// What the journal says became of each row that is done.
-std::map<std::uint64_t, row_outcome> outcomes_in(const simulated_journal& journal) {
-    std::map<std::uint64_t, row_outcome> found;
-    journal_decoder d;
-    d.feed(journal.bytes());
-    d.finish();
-    for (journal_record record; d.next(record) == journal_decoder::step::record;)
-        if (const auto* o = std::get_if<row_outcome>(&record)) found[o->row] = *o;
-    return found;
-}
-
-const http_reply quota_refusal{403, R"({"message":"The quota of this group is used up"})", {}};
-const http_reply come_back_later{503, R"({"message":"busy"})", {{"retry-after", "2"}}};
-constexpr std::size_t soon = 20'000;  // events: a run that goes round in circles is cut off by it
-
-}  // namespace
-
 TEST_CASE("coordinator: a job runs to its end, each row applied once, one request a row") {
     for (const bool interleaved : {true, false}) {
         const auto rows = onboarding(50, interleaved);
         auto service = service_for(rows);
         simulated_journal journal(rows.size());
         simulated_process p(rows, service, journal, {}, test_options(), 1);
-        CHECK(p.run(no_end));
+        CHECK(p.run());
         CHECK(p.state().counts()[outcome::applied] == rows.size());
         CHECK(service.requests == rows.size());
-        check_all_done_once(service);
+        CHECK(service.each_changed_once());
         CHECK(journal.reopen().finished());
     }
 }
@@ -69,11 +39,11 @@ TEST_CASE("coordinator: under every kind of fault each row ends applied or alrea
                                   .garbage = 3,
                                   .throttle = 5};
         simulated_process p(rows, service, journal, faults, test_options(8, 12, seed), seed);
-        CHECK(p.run(no_end));
+        CHECK(p.run());
         const auto& counts = p.state().counts();
         CHECK(counts[outcome::applied] + counts[outcome::already] == rows.size());
         CHECK(counts == journal.reopen().counts());
-        check_all_done_once(service);
+        CHECK(service.each_changed_once());
     }
     MESSAGE("runs under faults: " << runs);
 }
@@ -102,14 +72,14 @@ TEST_CASE("coordinator: killed at every event and resumed, nothing is lost and n
                 ++crashes;
                 REQUIRE(session < 200);
                 journal.crash(random());
-                const std::size_t events = session < 4 ? 1 + random() % 40 : no_end;
+                const std::size_t events = session < 4 ? 1 + random() % 40 : simulated_process::no_end;
                 done = simulated_process(rows, service, journal, faults, test_options(4, 12, seed), random())
                            .run(events);
             }
             const auto replay = journal.reopen();
             const auto counts = replay.counts();
             CHECK(counts[outcome::applied] + counts[outcome::already] == rows.size());
-            check_all_done_once(service);
+            CHECK(service.each_changed_once());
             if (reached_the_end) break;
         }
     }
@@ -131,7 +101,7 @@ TEST_CASE(
                 if (!o.lookup) service.handle(r, false);
                 return std::optional(http_reply{500, "", {}});
             };
-            CHECK(p.run(no_end));
+            CHECK(p.run());
             CHECK(p.state().counts()[outcome::in_doubt] == 3);
             CHECK(p.state().counts()[outcome::blocked] == 3);
         }
@@ -139,16 +109,16 @@ TEST_CASE(
         const bool done = second.run(at);
         if (!done && at % 2 == 0) {
             second.state().stop(end_reason::interrupted, "");
-            CHECK(second.run(no_end));
+            CHECK(second.run());
             CHECK(journal.reopen().counts() == second.state().counts());
         } else if (!done) {
             journal.crash(at * 7);
         }
         if (!journal.reopen().finished())
-            CHECK(simulated_process(rows, service, journal, {}, test_options(2), 3).run(no_end));
+            CHECK(simulated_process(rows, service, journal, {}, test_options(2), 3).run());
         const auto counts = journal.reopen().counts();
         CHECK(counts[outcome::applied] + counts[outcome::already] == rows.size());
-        check_all_done_once(service);
+        CHECK(service.each_changed_once());
         if (done) break;
     }
     CHECK(cases > 10);
@@ -164,160 +134,11 @@ TEST_CASE("coordinator: a key that may not look up fails the row in question, no
         if (o.lookup) return http_reply{403, "", {}};
         return std::nullopt;
     };
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     CHECK_FALSE(p.state().stop_reason());
     CHECK(p.state().counts()[outcome::rejected] == 1);
     CHECK(p.state().counts()[outcome::blocked] == 1);
     CHECK(p.state().counts()[outcome::applied] == 2);
-}
-
-TEST_CASE(
-    "coordinator: a 503 that says when to come back parks the run, and leaves the row in doubt until then") {
-    const auto rows = onboarding(1, true);
-    auto service = service_for(rows);
-    simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, test_options(2, 6), 1);
-    int refusals = 5;
-    p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
-        if (refusals == 5) service.handle(r, o.lookup);
-        if (refusals-- > 0) return come_back_later;
-        return std::nullopt;
-    };
-    CHECK(p.run(no_end));
-    CHECK(p.state().counts()[outcome::already] == 1);
-    CHECK(p.state().counts()[outcome::applied] == 1);
-    CHECK(p.state().statistics().throttled == 5);
-    CHECK(p.state().statistics().retries == 0);
-    check_all_done_once(service);
-}
-
-TEST_CASE("coordinator: a 403 about one row that speaks of a quota for ever rejects that row, not the run") {
-    const auto rows = onboarding(40, false);
-    auto service = service_for(rows);
-    simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, test_options(8, 6), 1);
-    unsigned refusals = 0;
-    p.interfere = [&](const order&, const row& r) -> std::optional<http_reply> {
-        if (r.index() != 3) return std::nullopt;
-        ++refusals;
-        return quota_refusal;
-    };
-    REQUIRE(p.run(soon));
-    CHECK_FALSE(p.state().stop_reason());
-    CHECK(refusals == 6);
-    const auto& counts = p.state().counts();
-    CHECK(counts[outcome::rejected] == 1);
-    CHECK(counts[outcome::blocked] == 1);  // the same token's other row
-    CHECK(counts[outcome::applied] == rows.size() - 2);
-    const auto refused = outcomes_in(journal).at(3);
-    CHECK(refused.result == outcome::rejected);
-    CHECK(refused.status == 403);
-    CHECK(refused.message == "The quota of this group is used up");
-}
-
-TEST_CASE("coordinator: a row that may have been applied is asked about before a 403 rejects it") {
-    for (const bool applied : {false, true}) {
-        CAPTURE(applied);
-        const auto rows = onboarding(1, true);
-        auto service = service_for(rows);
-        simulated_journal journal(rows.size());
-        simulated_process p(rows, service, journal, {}, test_options(2, 4), 1);
-        unsigned sent = 0;
-        p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
-            if (o.lookup || r.operation() != operation_id::enable) return std::nullopt;
-            if (++sent > 1) return quota_refusal;
-            if (applied) service.handle(r, false);
-            return http_reply{500, "", {}};
-        };
-        REQUIRE(p.run(soon));
-        CHECK(p.state().counts()[applied ? outcome::already : outcome::rejected] == 1);
-        CHECK(p.state().counts()[outcome::applied] == 1);
-    }
-}
-
-TEST_CASE("coordinator: a look-up that a quota forbids for ever leaves its row in doubt") {
-    const auto rows = onboarding(4, true);
-    auto service = service_for(rows);
-    simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, test_options(4, 6), 1);
-    p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
-        if (r.index() != 2) return std::nullopt;
-        if (o.lookup) return quota_refusal;
-        return http_reply{502, "", {}};
-    };
-    REQUIRE(p.run(soon));
-    CHECK_FALSE(p.state().stop_reason());
-    CHECK(p.state().counts()[outcome::in_doubt] == 1);
-    CHECK(p.state().counts()[outcome::blocked] == 1);
-    CHECK(p.state().counts()[outcome::applied] == rows.size() - 2);
-    CHECK(outcomes_in(journal).at(2).message.find("quota of this group") != std::string::npos);
-}
-
-TEST_CASE(
-    "coordinator: a 503 with Retry-After for ever on one row ends as any failure, and holds up no other") {
-    enum class case_of { not_applied, applied, not_even_told };
-    for (const auto how : {case_of::not_applied, case_of::applied, case_of::not_even_told}) {
-        for (const std::uint64_t row_index : {std::uint64_t{3}, std::uint64_t{43}}) {  // an assign, an enable
-            CAPTURE(static_cast<int>(how));
-            CAPTURE(row_index);
-            const auto rows = onboarding(40, false);
-            auto service = service_for(rows);
-            simulated_journal journal(rows.size());
-            simulated_process p(rows, service, journal, {}, test_options(8, 6), 1);
-            p.interfere = [&](const order& o, const row& r) -> std::optional<http_reply> {
-                // A look-up is told by its token: it looks the same for each of its rows.
-                if (o.lookup ? r.subject() != rows[row_index].what.subject() : r.index() != row_index)
-                    return std::nullopt;
-                if (o.lookup && how != case_of::not_even_told) return std::nullopt;
-                if (how == case_of::applied) service.handle(r, false);
-                return come_back_later;
-            };
-            REQUIRE(p.run(soon));
-            CHECK_FALSE(p.state().stop_reason());
-            const outcome ends = how == case_of::not_applied ? outcome::exhausted
-                                 : how == case_of::applied   ? outcome::already
-                                                             : outcome::in_doubt;
-            const auto& counts = p.state().counts();
-            const bool blocks = !succeeded(ends) && row_index == 3;
-            CHECK(counts[ends] == 1);
-            CHECK(counts[outcome::blocked] == (blocks ? 1 : 0));
-            CHECK(counts[outcome::applied] == rows.size() - (blocks ? 2 : 1));
-            const auto ended = outcomes_in(journal).at(row_index);
-            CHECK(ended.result == ends);
-            if (!succeeded(ends)) CHECK(ended.message.find("HTTP 503: busy") == 0);
-        }
-    }
-}
-
-TEST_CASE("coordinator: a service that limits by 403 is waited for, and costs no row anything") {
-    const auto rows = onboarding(40, false);
-    auto service = service_for(rows);
-    simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, test_options(8, 6), 1);
-    int refusals = 60;
-    p.interfere = [&](const order&, const row&) -> std::optional<http_reply> {
-        if (refusals-- > 0) return quota_refusal;
-        return std::nullopt;
-    };
-    REQUIRE(p.run(soon));
-    CHECK(p.state().counts()[outcome::applied] == rows.size());
-    CHECK(p.state().statistics().throttled == 60);
-}
-
-TEST_CASE("coordinator: a row that is refused without a 429 lets the others go first") {
-    const auto rows = onboarding(40, false);
-    auto service = service_for(rows);
-    simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, test_options(1, 6), 1);
-    std::vector<std::uint64_t> sent;
-    p.interfere = [&](const order&, const row& r) -> std::optional<http_reply> {
-        sent.push_back(r.index());
-        if (r.index() != 0) return std::nullopt;
-        return quota_refusal;
-    };
-    REQUIRE(p.run(soon));
-    CHECK(std::ranges::count(sent, std::uint64_t{0}) == 6);
-    CHECK(std::ranges::adjacent_find(sent, [](auto a, auto b) { return a == 0 && b == 0; }) == sent.end());
 }
 
 TEST_CASE(
@@ -328,7 +149,7 @@ TEST_CASE(
     service.tokens["000000000001"].user = "someone-else";
     simulated_journal journal(rows.size());
     simulated_process p(rows, service, journal, {}, test_options(), 1);
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     CHECK(p.state().counts()[outcome::rejected] == 1);
     CHECK(p.state().counts()[outcome::blocked] == 2);
     CHECK(p.state().counts()[outcome::applied] == 4);
@@ -342,7 +163,7 @@ TEST_CASE("coordinator: a conflict about what is so already is no failure") {
     service.tokens["000000000000"].user = user_a;
     simulated_journal journal(rows.size());
     simulated_process p(rows, service, journal, {}, test_options(), 1);
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     CHECK(p.state().counts()[outcome::already] == 1);
     CHECK(p.state().counts()[outcome::applied] == 1);
 }
@@ -362,7 +183,7 @@ TEST_CASE(
             if (applied) service.handle(r, false);
             return http_reply{503, "", {}};
         };
-        CHECK(p.run(no_end));
+        CHECK(p.run());
         CHECK(sent == 3);
         CHECK(p.state().counts()[applied ? outcome::already : outcome::exhausted] == 1);
         CHECK(p.state().counts()[outcome::applied] == 1);
@@ -378,15 +199,15 @@ TEST_CASE(
     {
         simulated_process p(rows, service, journal, {}, test_options(2, 3), 1);
         p.interfere = [&](const order&, const row&) { return std::optional(http_reply{500, "", {}}); };
-        CHECK(p.run(no_end));
+        CHECK(p.run());
         CHECK(p.state().counts()[outcome::in_doubt] == 1);
         CHECK(p.state().counts()[outcome::blocked] == 1);
     }
     CHECK_FALSE(journal.reopen().finished());
     simulated_process p(rows, service, journal, {}, test_options(), 2);
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     CHECK(p.state().counts()[outcome::applied] == 2);
-    check_all_done_once(service);
+    CHECK(service.each_changed_once());
     CHECK(journal.reopen().finished());
 }
 
@@ -402,7 +223,7 @@ TEST_CASE("coordinator: look-ups whose replies never make sense leave the row in
         ++lookups;
         return http_reply{200, "<html>", {}};
     };
-    REQUIRE(p.run(soon));
+    REQUIRE(p.run());
     CHECK(lookups == 3);
     CHECK(p.state().counts()[outcome::in_doubt] == 1);
     CHECK(p.state().counts()[outcome::blocked] == 1);
@@ -422,47 +243,9 @@ TEST_CASE("coordinator: an assignment whose reply is lost is looked up before it
         service.handle(r, false);
         return http_reply{502, "<html>", {}};
     };
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     CHECK(lookups == std::vector<bool>{false, true});
     CHECK(p.state().counts()[outcome::already] == 1);
-}
-
-TEST_CASE("coordinator: being throttled uses up no attempt and parks the run") {
-    const auto rows = onboarding(5, true);
-    auto service = service_for(rows);
-    simulated_journal journal(rows.size());
-    simulated_process p(rows, service, journal, {}, test_options(4, 2), 1);
-    int refusals = 40;
-    p.interfere = [&](const order&, const row&) -> std::optional<http_reply> {
-        if (refusals-- > 0) return http_reply{429, "", {{"retry-after", "2"}}};
-        return std::nullopt;
-    };
-    CHECK(p.run(no_end));
-    CHECK(p.state().counts()[outcome::applied] == rows.size());
-    CHECK(p.state().statistics().throttled == 40);
-    CHECK(p.state().statistics().retries == 0);
-}
-
-TEST_CASE("coordinator: hundreds of 429 use up no attempt, and do not count with refusals of another kind") {
-    for (const bool mixed : {false, true}) {
-        CAPTURE(mixed);
-        const auto rows = onboarding(5, true);
-        auto service = service_for(rows);
-        simulated_journal journal(rows.size());
-        simulated_process p(rows, service, journal, {}, test_options(4, 2), 1);
-        unsigned refusals = 0;
-        p.interfere = [&](const order&, const row& r) -> std::optional<http_reply> {
-            if (r.index() != 4 || refusals == 500) return std::nullopt;
-            if (++refusals == 100 && mixed) return quota_refusal;
-            return http_reply{429, "", {{"retry-after", "1"}}};
-        };
-        REQUIRE(p.run(soon));
-        CHECK(refusals == 500);
-        CHECK(p.state().counts()[outcome::applied] == rows.size());
-        CHECK(p.state().statistics().throttled == 500);
-        CHECK(p.state().statistics().retries == 0);
-        CHECK(outcomes_in(journal).at(4).attempts == 1);
-    }
 }
 
 TEST_CASE(
@@ -476,7 +259,7 @@ TEST_CASE(
             if (curable && o.generation > 1) return std::nullopt;
             return http_reply{403, R"({"message":"bad token"})", {}};
         };
-        CHECK(p.run(no_end));
+        CHECK(p.run());
         const auto counts = journal.reopen().counts();
         CHECK(counts == p.state().counts());
         if (curable) {
@@ -498,7 +281,7 @@ TEST_CASE("coordinator: stopped, it lets what is in flight finish and withdraws 
     simulated_process p(rows, service, journal, {}, test_options(4), 1);
     CHECK_FALSE(p.run(30));
     p.state().stop(end_reason::interrupted, "");
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     const auto counts = journal.reopen().counts();
     CHECK(counts == p.state().counts());
     CHECK(counts[outcome::in_doubt] == 0);
@@ -516,7 +299,7 @@ TEST_CASE("coordinator: --stop-after-failures stops, by number and by share") {
         auto o = test_options(4);
         o.stop_after = *parse_failure_limit(limit);
         simulated_process p(rows, service, journal, {}, o, 1);
-        CHECK(p.run(no_end));
+        CHECK(p.run());
         CHECK(p.state().stop_reason() == end_reason::too_many_failures);
         const auto rejected = p.state().counts()[outcome::rejected];
         const std::uint64_t least = limit == "10" ? 10 : 100;
@@ -534,7 +317,7 @@ TEST_CASE("coordinator: a redirect stops the run") {
     p.interfere = [&](const order&, const row&) {
         return std::optional(http_reply{302, "", {{"location", "https://login"}}});
     };
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     CHECK(p.state().stop_reason() == end_reason::misdirected);
     CHECK(p.state().counts()[outcome::pending] == rows.size());
 }

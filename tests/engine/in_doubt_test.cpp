@@ -1,6 +1,6 @@
 // What became of an assignment that brought no reply: Muster asks the service and tells the truth, however
 // the reply came to be missing and whatever happened meanwhile.
-#include "tests/support/simulated_service.hpp"
+#include "tests/support/simulated_process.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,8 +8,6 @@ using namespace muster;
 using namespace muster::test;
 
 namespace {
-
-constexpr std::size_t no_end = 1'000'000;
 
 enum class missing { reply_lost, stalled, killed };
 enum class found { ours, anothers, nobodys };
@@ -88,7 +86,7 @@ TEST_CASE(
                 job.happens(f, r);
                 return std::optional(without_reply(m));
             });
-            CHECK(p.run(no_end));
+            CHECK(p.run());
             check_truth(job, f);
         }
 }
@@ -112,7 +110,7 @@ TEST_CASE(
             CHECK(job.counts()[outcome::in_doubt] == 1);
             simulated_process p(job.rows, job.service, job.journal, {}, test_options(), 2);
             job.watch(p, {});
-            CHECK(p.run(no_end));
+            CHECK(p.run());
             check_truth(job, f);
         }
 }
@@ -126,7 +124,7 @@ TEST_CASE(
         if (!o.lookup && job.asked == "a?") job.service.handle(r, false);  // the stalled one gets there first
         return std::nullopt;
     };
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     CHECK(job.asked == "a?a?");
     CHECK(job.counts()[outcome::already] == 1);
     CHECK(job.counts()[outcome::applied] == 1);
@@ -142,7 +140,7 @@ TEST_CASE(
         if (!o.lookup && job.asked == "a?") job.token().user = user_b;
         return std::nullopt;
     };
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     CHECK(job.asked == "a?a?");
     CHECK(job.counts()[outcome::rejected] == 1);
     CHECK(job.counts()[outcome::blocked] == 1);
@@ -163,14 +161,14 @@ TEST_CASE("in doubt: a doubt that no session could clear up is told in truth by 
                 }
                 return without_reply(missing::reply_lost);
             };
-            CHECK(p.run(no_end));
+            CHECK(p.run());
             CHECK(job.counts()[outcome::in_doubt] == 1);
             CHECK(job.counts()[outcome::blocked] == 1);
         }
         job.happens(f, job.rows.front().what);
         simulated_process p(job.rows, job.service, job.journal, {}, test_options(), 9);
         job.watch(p, {});
-        CHECK(p.run(no_end));
+        CHECK(p.run());
         check_truth(job, f);
     }
 }

@@ -1,7 +1,6 @@
 // How far intents run ahead of the connections: as far as the journal's syncs take, and no further.
 #include "engine/coordinator.hpp"
-
-#include "tests/support/simulated_service.hpp"
+#include "tests/support/simulated_process.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,15 +11,14 @@ using namespace muster::test;
 
 namespace {
 
-constexpr std::size_t no_end = 10'000'000;
-
 struct measured_run {
     double seconds = 0;
     std::size_t most_in_doubt = 0;  ///< rows with an intent and no outcome, of the moments looked at
 };
 
 // What is durable at any moment is what a crash leaves.
-measured_run run_with(std::chrono::milliseconds sync_takes, std::size_t tokens, std::optional<double> max_rate = {}) {
+measured_run run_with(std::chrono::milliseconds sync_takes, std::size_t tokens,
+                      std::optional<double> max_rate = {}) {
     const auto rows = onboarding(tokens, false);
     auto service = service_for(rows);
     simulated_journal journal(rows.size());
@@ -33,7 +31,7 @@ measured_run run_with(std::chrono::milliseconds sync_takes, std::size_t tokens, 
         const auto counts = journal.replayed().counts();
         found.most_in_doubt = std::max<std::size_t>(found.most_in_doubt, counts[outcome::in_doubt]);
     };
-    CHECK(p.run(no_end));
+    CHECK(p.run());
     CHECK(p.state().counts()[outcome::applied] == rows.size());
     found.seconds = std::chrono::duration<double>(p.elapsed()).count();
     return found;
@@ -52,7 +50,8 @@ TEST_CASE("coordinator: a disk that takes 20 ms a sync, or 100, costs little, as
     }
 }
 
-TEST_CASE("coordinator: where the pace is slow, few rows are in doubt after a crash, however slow the disk is") {
+TEST_CASE(
+    "coordinator: where the pace is slow, few rows are in doubt after a crash, however slow the disk is") {
     const auto paced = run_with(20ms, 500, 100);
     CHECK(paced.most_in_doubt <= 3 * 64);
 }

@@ -86,6 +86,19 @@ class client_bench {
     std::optional<https_client> client_;
 };
 
+/// Answers everything with `reply`, as long as the client asks.
+inline auto always(std::string reply) {
+    return [reply = std::move(reply)](tls_peer& peer) {
+        while (!peer.request().empty())
+            if (!peer.send(reply)) break;
+    };
+}
+
+inline transport_failure failure_of(const exchange_result& got) {
+    REQUIRE(got.has_error());
+    return got.error();
+}
+
 inline bool holds(const std::string& text, std::string_view part) {
     return text.find(part) != std::string::npos;
 }

@@ -4,7 +4,7 @@
 
 #include "io/journal_file.hpp"
 #include "tests/support/faulty_disk.hpp"
-#include "tests/support/simulated_service.hpp"
+#include "tests/support/simulated_process.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
