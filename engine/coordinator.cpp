@@ -13,9 +13,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t most_rows_here = 65'536;  // bounds memory when very many rows wait behind few tokens
-// The more a sync of the journal takes along the fewer are needed: what nothing waits for is gathered so long.
+// The more a sync of the journal takes along the fewer are needed: what nothing waits for is gathered so
+// long.
 constexpr auto gathered_for = 5ms;
-constexpr std::size_t most_ahead = 8192;        // rows in doubt after a crash, where syncs take very long
+constexpr std::size_t most_ahead = 8192;  // rows in doubt after a crash, where syncs take very long
 
 std::chrono::milliseconds until(instant later, instant now) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::max(later, now) - now);
@@ -143,8 +144,8 @@ std::optional<instant> coordinator::wake_at(instant now) const {
 
 // ---- what happened
 
-// Where connections stood idle for want of durable intents, or the journal must be synced more often than it would
-// be for its own sake, intents begin earlier; where there are always enough, later.
+// Where connections stood idle for want of durable intents, or the journal must be synced more often than it
+// would be for its own sake, intents begin earlier; where there are always enough, later.
 void coordinator::keep_ahead(instant now) {
     const bool more_wait = scheduler_.fresh() > 0 && statistics_.requests > 0;
     const bool none_left = scheduler_.sendable() == 0 && in_flight_ < window() && rate_.next_permit() <= now;
@@ -376,7 +377,8 @@ void coordinator::finish(std::chrono::milliseconds elapsed) {
     });
     std::ranges::sort(batch_);
     if (!batch_.empty()) journal_.withdrawn(batch_);
-    if (const auto news = notices_.worth_remembering(limit())) journal_.limit(*news);  // of one that is gone, too
+    if (const auto news = notices_.worth_remembering(limit()))
+        journal_.limit(*news);  // of one that is gone, too
     journal_.end({.reason = stopped_.value_or(end_reason::finished),
                   .requests = statistics_.requests,
                   .retries = statistics_.retries,

@@ -171,8 +171,8 @@ class coordinator {
     limit_notices notices_;
     random_source random_;
     row_judge judge_;
-    // Intents run ahead of the connections, so that none waits for the disk: so many rows are sendable or on their
-    // way to it. A crash makes them doubtful, which costs a look-up each.
+    // Intents run ahead of the connections, so that none waits for the disk: so many rows are sendable or on
+    // their way to it. A crash makes them doubtful, which costs a look-up each.
     std::size_t least_ahead_;
     std::size_t ahead_;
     instant durable_at_{};  // when the journal was last synced

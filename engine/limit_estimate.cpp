@@ -140,7 +140,10 @@ double limit_estimate::fitting_rate(const mark& from, instant to, double lowest,
         const double step = std::pow(std::max(highest / lowest, 1.0), 1.0 / steps);
         for (int i = 0; i < steps && left(low) < -1; ++i) low *= step;
     }
-    const double high = left(highest) < 1.5 ? highest : greatest_below(low, highest, 1.5);
+    // Where a burst may be all that was let through, the least rate is taken: what follows it for longer
+    // tells more than another refusal.
+    if (left(highest) < 1.5) return low;
+    const double high = greatest_below(low, highest, 1.5);
     return low * std::cbrt(std::max(high / low, 1.0));  // too low costs a little time, too high a refusal
 }
 
@@ -172,7 +175,7 @@ void limit_estimate::fit_burst() {
     if (stretches.size() < 2 || !waited) return;
     burst_fitted_ = true;
     struct fit {
-        double burst, misfit, log_rate;
+        double burst, misfit;
     };
     const auto with = [&](double burst) {
         burst_ = burst;
@@ -187,14 +190,14 @@ void limit_estimate::fit_burst() {
         }
         const double mean = sum / all;
         const double first = first_burst_.empty() ? 0 : std::log(first_burst(std::exp(mean)) / burst);
-        return fit{burst, std::max(squares / all - mean * mean, 0.0) + 0.02 * first * first, mean};
+        return fit{burst, std::max(squares / all - mean * mean, 0.0) + 0.02 * first * first};
     };
     std::vector<fit> fits;
     for (double burst = 1; burst <= most; burst *= 1.2) fits.push_back(with(burst));
     const double least = std::ranges::min(fits, {}, &fit::misfit).misfit;
     std::erase_if(fits, [&](const fit& f) { return f.misfit > 1.3 * least + 0.002; });
     // Of those that are as good as each other, the one in the middle.
-    fit_doubt_ = std::abs(fits.front().log_rate - fits.back().log_rate) / 2;
+    burst_doubt_ = fits.back().burst - fits.front().burst;
     with(std::sqrt(fits.front().burst * fits.back().burst));
 }
 
@@ -221,8 +224,8 @@ void limit_estimate::fit_rate(double jitter) {
     }
     if (admitted < 1 || doubt > 0.9) return;
     if (marks_.back().first.waited > marks_.front().first.waited) {
-        if (!burst_fitted_) fit_doubt_ = (burst_for(rate / 1.5) - burst_for(rate * 1.5)) / 2 / admitted;
-        doubt += fit_doubt_;
+        if (!burst_fitted_) burst_doubt_ = (burst_for(rate / 1.5) - burst_for(rate * 1.5)) / 2;
+        doubt += burst_doubt_ / admitted;
     }
     rate_ = std::max(rate, slowest);
     const bool well_known = weight_ >= 20;

@@ -81,7 +81,7 @@ class limit_estimate {
     double burst_ = 0;
     double uncertainty_ = 0;
     double weight_ = 0;
-    double fit_doubt_ = 0;  ///< of the rate, relative, for what the burst may be
+    double burst_doubt_ = 0;  ///< by how much the burst may be off, requests
     bool met_ = false;
     bool burst_fitted_ =
         false;  ///< to several stretches; before, it is what the first refusal leaves possible

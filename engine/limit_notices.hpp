@@ -17,8 +17,8 @@ class limit_notices {
     /// `remembered`: what the journal has of an earlier session.
     explicit limit_notices(const learnt_limit& remembered = {}) : remembered_(remembered) {}
 
-    /// What the journal is to get, which counts as written then; nothing where it has as much. `found`: the limit,
-    /// nothing where there is none (any more); a rate of 0 where it was met and is not known yet.
+    /// What the journal is to get, which counts as written then; nothing where it has as much. `found`: the
+    /// limit, nothing where there is none (any more); a rate of 0 where it was met and is not known yet.
     std::optional<learnt_limit> worth_remembering(const std::optional<learnt_limit>& found);
     /// Whether a person is to be told at `now` that nothing is sent for `wait`, then as this limit allows; if
     /// so it counts as told.

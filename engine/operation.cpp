@@ -87,8 +87,8 @@ constexpr std::array<operation, operation_count> table{{
 
 constexpr std::size_t longest_serial = 36;
 
-// Written without branches and for a fixed length, so that the compiler makes a few vector instructions of it: every
-// row of a job is checked by this.
+// Written without branches and for a fixed length, so that the compiler makes a few vector instructions of
+// it: every row of a job is checked by this.
 bool is_uuid(std::string_view value) {
     static constexpr std::string_view form = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
     constexpr std::size_t even = 32;

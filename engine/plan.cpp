@@ -16,8 +16,8 @@ namespace {
 
 constexpr unsigned user_bits = 20;
 constexpr unsigned operation_bits = 4;
-// Entries are sorted by subject: apart by its first bits when they are added, by the next ones when all are there,
-// which leaves a few together to be compared. All of it at once would be several times slower.
+// Entries are sorted by subject: apart by its first bits when they are added, by the next ones when all are
+// there, which leaves a few together to be compared. All of it at once would be several times slower.
 constexpr unsigned bucket_bits = 8;
 constexpr unsigned next_bits = 11;
 constexpr std::size_t few = 128;
@@ -57,8 +57,7 @@ bool opposite(operation_id a, operation_id b) {
 
 }  // namespace
 
-plan_builder::plan_builder(std::size_t keep)
-    : keep_(keep), buckets_(std::size_t{1} << bucket_bits) {}
+plan_builder::plan_builder(std::size_t keep) : keep_(keep), buckets_(std::size_t{1} << bucket_bits) {}
 
 std::string row_conflict::text() const {
     switch (what) {
@@ -82,7 +81,8 @@ void plan_builder::add(const row_view& r) {
     const std::uint64_t subject = subject_of(r).high;
     buckets_[subject >> (64 - bucket_bits)].push_back(
         {subject, (r.line << (user_bits + operation_bits)) |
-                      (static_cast<std::uint64_t>(r.operation) << user_bits) | user_print(r.get(field::user_id))});
+                      (static_cast<std::uint64_t>(r.operation) << user_bits) |
+                      user_print(r.get(field::user_id))});
 }
 
 void plan_builder::add_invalid(std::uint64_t line, const row_problem& problem) {

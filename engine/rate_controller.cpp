@@ -13,9 +13,10 @@ constexpr double accepted_per_flight = 64;  // one more in flight for so many ac
 constexpr double surely_many = 1e6;         // requests in flight: no limit of ours
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
 constexpr double least_margin = 0.005;      // below a well-known rate, where refusals cost time
-constexpr double steepest = 1.4;            // growth of the pace: a doubling in half a second
-constexpr double share_of_burst = 0.8;      // used after waiting and lateness: it may be estimated too high
-constexpr double longest_lateness = 0.05;   // seconds that are made up for
+constexpr double part_of_doubt = 0.3;   // of how much the rate is in doubt, below one that is not well known
+constexpr double steepest = 1.4;        // growth of the pace: a doubling in half a second
+constexpr double share_of_burst = 0.8;  // used after waiting and lateness: it may be estimated too high
+constexpr double longest_lateness = 0.05;  // seconds that are made up for
 constexpr auto relearn_after = 10min;
 constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
 // Where others use the limit too, nobody knows his part of it. Refusals meet each in proportion to what he
@@ -123,9 +124,11 @@ double rate_controller::unpaced() const noexcept {
     return latency_ > felt ? 2 * static_cast<double>(most_in_flight()) / latency_ : 0;
 }
 
-// Where a refusal costs time, as far below the limit as it is not known for sure.
+// Where a refusal costs time, a part of its doubt below the limit. All of it would cost more: a rate in great
+// doubt ends in a refusal soon, whatever it begins with.
 double rate_controller::below_limit() const noexcept {
-    return limit_.rate() * (1 - (cost_ > 0.05 ? std::clamp(limit_.uncertainty(), least_margin, 0.25) : 0));
+    return limit_.rate() *
+           (1 - (cost_ > 0.05 ? std::max(part_of_doubt * limit_.uncertainty(), least_margin) : 0));
 }
 
 void rate_controller::forget_refusals(instant now) {

@@ -20,7 +20,8 @@ constexpr std::size_t longest_number = 9;  // digits that fit an int
 
 /// At most so many digits and nothing else: no sign, no space.
 std::optional<int> number(std::string_view text, std::size_t longest) {
-    if (text.empty() || text.size() > longest || !std::ranges::all_of(text, is_ascii_digit)) return std::nullopt;
+    if (text.empty() || text.size() > longest || !std::ranges::all_of(text, is_ascii_digit))
+        return std::nullopt;
     int value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value);
     return value;

@@ -158,6 +158,19 @@ TEST_CASE("window: a request that had no company was not refused for its company
     }
 }
 
+TEST_CASE(
+    "window: a request or two more at once than usual, let through a few times, are not what was refused") {
+    for (const bool let_through_before : {false, true}) {
+        concurrency_window w(64);
+        instant now = start;
+        for (int i = 0; i < 200; ++i)
+            w.answered(let_through_before && i % 20 == 0 ? 2 : 1, now, now + 10ms), now += 20ms;
+        w.refused(2, now, now, 1000ms);
+        w.refused(2, now, now, 1000ms);
+        CHECK((w.limit() == 0) == let_through_before);
+    }
+}
+
 TEST_CASE("window: a refusal in less company than the limit allows leaves the limit as it is") {
     concurrency_window w(64);
     instant now = in_company_of_8(w);

@@ -96,6 +96,31 @@ TEST_CASE("estimate: requests that overtake each other and refusals that are kno
     }
 }
 
+TEST_CASE("estimate: a long stretch makes the rate sure, whatever the burst may be") {
+    for (const std::uint64_t seed : {1, 2, 3, 4, 5}) {
+        CAPTURE(seed);
+        sim::token_bucket limit(50, 10);
+        paced_user user(seed);
+        for (const double pace : {90.0, 75.0, 65.0, 50.5}) user.work(limit, pace, 1, 1, 0.1, 0.02);
+        CHECK(user.estimate.weight() > 500);
+        CHECK(user.estimate.rate() > 49);
+        CHECK(user.estimate.rate() < 51);
+        CHECK(user.estimate.uncertainty() < 0.03);
+    }
+}
+
+TEST_CASE("estimate: of the rates that fit where nothing bounds them the least is taken") {
+    for (const double pace : {60.0, 80.0, 100.0}) {
+        CAPTURE(pace);
+        sim::token_bucket limit(50, 10);
+        paced_user user;
+        user.work(limit, pace, 1, 1);
+        user.work(limit, pace * 0.9, 1, 1);
+        CHECK(user.estimate.rate() > 30);
+        CHECK(user.estimate.rate() < 54);
+    }
+}
+
 TEST_CASE("estimate: without waits the rate is exact whatever the burst") {
     sim::token_bucket limit(100, 20);
     paced_user user;

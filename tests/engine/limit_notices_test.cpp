@@ -17,7 +17,7 @@ learnt_limit rate(double r) {
 
 TEST_CASE("limit notices: the journal gets a limit when it is known and differs from the one it has") {
     limit_notices n;
-    CHECK_FALSE(n.worth_remembering({}).has_value());            // refused, and nothing known yet
+    CHECK_FALSE(n.worth_remembering({}).has_value());                        // refused, and nothing known yet
     CHECK_FALSE(n.worth_remembering(learnt_limit{.burst = 7}).has_value());  // of no use without a rate
     CHECK(n.worth_remembering(rate(100)).has_value());
     CHECK_FALSE(n.worth_remembering(rate(100)).has_value());
@@ -28,7 +28,8 @@ TEST_CASE("limit notices: the journal gets a limit when it is known and differs 
     CHECK_FALSE(n.worth_remembering(learnt_limit{.rate = 106, .company = 8}).has_value());
 }
 
-TEST_CASE("limit notices: the journal gets a limit that is gone, and not one that it has of an earlier session") {
+TEST_CASE(
+    "limit notices: the journal gets a limit that is gone, and not one that it has of an earlier session") {
     limit_notices n({.rate = 100, .company = 8});
     CHECK_FALSE(n.worth_remembering(learnt_limit{.rate = 101, .company = 8}).has_value());
     CHECK(n.worth_remembering(learnt_limit{.rate = 101}).has_value());
