@@ -232,8 +232,10 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     const double pace_then = limited_ ? std::min(pace(now), options_.max_rate.value_or(surely_many)) : 0;
     const double rate_then = limit_.rate();
     const double doubt = limit_.uncertainty();
+    // Where a refusal is dear, the pace stays below the rate, and is not refused by chance.
+    const double overrun_by_chance = cost_ > 0.05 ? 0 : well_known;
     const bool overtaken = limited_ && !free_ && limit_.weight() >= 20 &&
-                           pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - well_known);
+                           pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
