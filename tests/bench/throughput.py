@@ -22,7 +22,7 @@ CONNECTIONS = 64
 USER = "eb2e12ae-1112-451b-98e1-dfe4e6afd60d"
 BEARER = "x" * 560  # as long as a signed one
 PATH = "/AdminInterface/restapi"
-CLIENTS = ("wrk", "curl", "python", "muster")
+OTHERS = {"wrk": 3, "curl": 1, "python": 1}  # how often in a round, each time with muster right before or after it
 
 
 class Clients:
@@ -142,35 +142,41 @@ def tenant(bench, rows):
     bench.stop(server)
 
 
-def table(found, rows, rounds):
-    with_muster = "muster" in found
-    print(f"{rows} requests, {CONNECTIONS} connections, {rounds} rounds; medians")
-    print(f"{'client':10} {'rows/s':>9} {'spread':>7} {'CPU us/row':>11} {'peak MiB':>9}" +
-          ("   muster's rows/s and CPU to it, pair by pair" if with_muster else ""))
+def figures(runs):
+    """Medians of rows/s, CPU a row and memory, and how far the rates lie apart."""
+    rates, cpus, mibs = zip(*runs)
+    spread = (max(rates) - min(rates)) / statistics.median(rates)
+    return statistics.median(rates), spread, statistics.median(cpus), statistics.median(mibs)
+
+
+def table(pairs, rows):
+    """`pairs`: of each client its runs, each with the run of muster right before or after it."""
+    print(f"{rows} requests, {CONNECTIONS} connections; medians")
+    print(f"{'client':10} {'rows/s':>9} {'spread':>7} {'CPU us/row':>11} {'peak MiB':>9}   muster's rows/s and CPU to it, pair by pair")
     noisy = False
-    for name, runs in found.items():
-        rates, cpus, mibs = zip(*runs)
-        spread = (max(rates) - min(rates)) / statistics.median(rates)
+    runs = {name: [p[0] for p in of] for name, of in pairs.items()}
+    runs["muster"] = [p[1] for of in pairs.values() for p in of]
+    for name, of in runs.items():
+        rate, spread, cpu, mib = figures(of)
         noisy = noisy or spread > 0.2
         ratios = ""
-        if with_muster and name != "muster":
-            pairs = list(zip(found["muster"], runs))
-            ratios = f"   {statistics.median(m[0] / c[0] for m, c in pairs):6.2f} x {statistics.median(m[1] / c[1] for m, c in pairs):8.2f} x"
-        print(f"{name:10} {statistics.median(rates):9.0f} {100 * spread:6.0f}% {statistics.median(cpus):11.1f} "
-              f"{statistics.median(mibs):9.1f}{ratios}")
+        if name != "muster":
+            ratios = f"   {statistics.median(m[0] / c[0] for c, m in pairs[name]):6.2f} x " \
+                     f"{statistics.median(m[1] / c[1] for c, m in pairs[name]):8.2f} x  ({len(pairs[name])} pairs)"
+        print(f"{name:10} {rate:9.0f} {100 * spread:6.0f}% {cpu:11.1f} {mib:9.1f}{ratios}")
     if noisy:
-        print("warning: rounds differ by more than 20 %; the machine was too noisy for more than the ratios")
+        print("warning: runs differ by more than 20 %; the machine was too noisy for more than the ratios")
 
 
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--rows", type=int, default=200_000)
-    arguments.add_argument("names", nargs="*", metavar="NAME", help=", ".join(CLIENTS))
+    arguments.add_argument("--rows", type=int, default=150_000)
+    arguments.add_argument("names", nargs="*", metavar="NAME", help="which muster is compared with: " + ", ".join(OTHERS))
     o = arguments.parse_args()
-    if set(o.names) - set(CLIENTS):
-        arguments.error(f"there are only the clients {', '.join(CLIENTS)}")
-    names = [n for n in CLIENTS if not o.names or n in o.names]
+    if set(o.names) - set(OTHERS):
+        arguments.error(f"there are only the clients {', '.join(OTHERS)}")
+    names = [n for n in OTHERS if not o.names or n in o.names]
     if os.getloadavg()[0] > 0.7:
         print(f"warning: other work is done on this machine (load {os.getloadavg()[0]:.1f})")
     bench = Bench(os.environ.get("MUSTER_BUILD", "build"))
@@ -181,20 +187,28 @@ def main():
             clients.write_curl_config()
         if "wrk" in names:
             clients.wrk()  # so that it knows how long
-        found = {name: [] for name in names}
+
+        def run(name):
+            os.sync()  # what the one before wrote is not written while this one runs
+            time.sleep(0.5)
+            took, rows = clients.run(name)
+            return rows / took.seconds, 1e6 * took.cpu / rows, took.mib
+
+        pairs = {name: [] for name in names}
         for round_ in range(o.rounds):
             for n in range(len(names)):  # each is first, second … in turn
                 name = names[(n + round_) % len(names)]
-                os.sync()  # what the one before wrote is not written while this one runs
-                time.sleep(0.5)
-                took, rows = clients.run(name)
-                found[name].append((rows / took.seconds, 1e6 * took.cpu / rows, took.mib))
+                for _ in range(OTHERS[name]):
+                    if len(pairs[name]) % 2:
+                        muster = run("muster")
+                        pairs[name].append((run(name), muster))
+                    else:
+                        pairs[name].append((run(name), run("muster")))
         bench.stop(clients.server)
-        table(found, o.rows, o.rounds)
-        if "muster" in names:
-            tenant(bench, o.rows)
-            if not verify(bench, clients):
-                raise SystemExit("the journal, nginx's log and the job do not agree")
+        table(pairs, o.rows)
+        tenant(bench, o.rows)
+        if not verify(bench, clients):
+            raise SystemExit("the journal, nginx's log and the job do not agree")
     finally:
         bench.close()
 
