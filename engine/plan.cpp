@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <numeric>
+#include <utility>
 
 namespace muster {
 namespace {
@@ -117,12 +119,17 @@ void plan_builder::examine(const entry* begin, const entry* end) {
     }
 }
 
-void plan_builder::sort(std::vector<entry>& bucket, std::vector<entry>& spare) {
+// All entries of these buckets, by subject and line.
+void plan_builder::sort(std::span<std::vector<entry>* const> from, std::vector<entry>& sorted) {
     const auto before = [](const entry& a, const entry& b) {
         return a.subject != b.subject ? a.subject < b.subject : a.rest < b.rest;
     };
-    if (bucket.size() <= few) {
-        std::ranges::sort(bucket, before);
+    sorted.clear();
+    std::size_t size = 0;
+    for (const auto* bucket : from) size += bucket->size();
+    if (size <= few) {
+        for (const auto* bucket : from) sorted.insert(sorted.end(), bucket->begin(), bucket->end());
+        std::ranges::sort(sorted, before);
         return;
     }
     constexpr std::size_t parts = std::size_t{1} << next_bits;
@@ -130,25 +137,42 @@ void plan_builder::sort(std::vector<entry>& bucket, std::vector<entry>& spare) {
         return (e.subject >> (64 - bucket_bits - next_bits)) & (parts - 1);
     };
     std::array<std::size_t, parts + 1> ends{};  // first the begin of each, which moves as it is filled
-    for (const entry& e : bucket) ++ends[part_of(e) + 1];
+    for (const auto* bucket : from)
+        for (const entry& e : *bucket) ++ends[part_of(e) + 1];
     std::partial_sum(ends.begin(), ends.end(), ends.begin());
-    spare.resize(bucket.size());
-    for (const entry& e : bucket) spare[ends[part_of(e)]++] = e;
-    auto begin = spare.begin();
+    sorted.resize(size);
+    for (const auto* bucket : from)
+        for (const entry& e : *bucket) sorted[ends[part_of(e)]++] = e;
+    auto begin = sorted.begin();
     for (std::size_t i = 0; i < parts; ++i) {
-        const auto end = spare.begin() + static_cast<std::ptrdiff_t>(ends[i]);
+        const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(ends[i]);
         if (end - begin > 1) std::sort(begin, end, before);
         begin = end;
     }
-    bucket.swap(spare);
 }
 
-plan plan_builder::finish() {
-    std::vector<entry> spare;
-    for (auto& bucket : buckets_) {
-        sort(bucket, spare);
-        const entry* const end = bucket.data() + bucket.size();
-        for (const entry* first = bucket.data(); first != end;) {
+void plan_builder::take_counts(plan_builder& other) {
+    plan& from = other.plan_;
+    plan_.rows += from.rows;
+    for (std::size_t i = 0; i < operation_count; ++i) plan_.by_operation[i] += from.by_operation[i];
+    plan_.invalid += from.invalid;
+    std::ranges::move(from.first_invalid, std::back_inserter(plan_.first_invalid));
+    from = {};
+}
+
+plan plan_builder::finish(std::span<plan_builder> others) {
+    for (plan_builder& other : others) take_counts(other);
+    std::ranges::sort(plan_.first_invalid, {}, &invalid_row::line);
+    if (plan_.first_invalid.size() > keep_) plan_.first_invalid.resize(keep_);
+    std::vector<std::vector<entry>*> from;
+    std::vector<entry> sorted;
+    for (std::size_t i = 0; i < buckets_.size(); ++i) {
+        from.assign(1, &buckets_[i]);
+        for (plan_builder& other : others) from.push_back(&other.buckets_[i]);
+        sort(from, sorted);
+        for (auto* bucket : from) *bucket = {};
+        const entry* const end = sorted.data() + sorted.size();
+        for (const entry* first = sorted.data(); first != end;) {
             const entry* last = first + 1;
             while (last != end && last->subject == first->subject) ++last;
             examine(first, last);
@@ -156,8 +180,7 @@ plan plan_builder::finish() {
         }
     }
     std::ranges::sort(plan_.first_conflicts, {}, &row_conflict::second_line);
-    buckets_ = {};
-    return std::move(plan_);
+    return std::exchange(plan_, {});
 }
 
 }  // namespace muster

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,14 +50,17 @@ class plan_builder {
     explicit plan_builder(std::size_t keep);
     void add(const row_view& r);
     void add_invalid(std::uint64_t line, const row_problem& problem);
-    [[nodiscard]] plan finish();
+    /// The plan of what this and `others` were given: builders of the same `keep`, each with a part of the
+    /// job, in any order. All are empty then.
+    [[nodiscard]] plan finish(std::span<plan_builder> others = {});
 
   private:
     struct entry {
         std::uint64_t subject;  // fingerprint
         std::uint64_t rest;     // line (40 bits), operation (4), fingerprint of the user (20)
     };
-    static void sort(std::vector<entry>& bucket, std::vector<entry>& spare);
+    void take_counts(plan_builder& other);
+    static void sort(std::span<std::vector<entry>* const> from, std::vector<entry>& sorted);
     void examine(const entry* begin, const entry* end);
     void note(row_conflict::kind what, const entry& first, const entry& second);
 

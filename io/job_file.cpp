@@ -84,6 +84,7 @@ class file_pass final : public job_file::pass {
                                             : make_jsonl_reader(source_, name)) {}
 
     record_reader& records() noexcept override { return *reader_; }
+    byte_source& bytes() noexcept override { return source_; }
     std::uint64_t bytes_read() const noexcept override { return source_.bytes_read(); }
     job_identity identity() const override { return {path_, source_.bytes_read(), source_.sha256()}; }
 

@@ -39,8 +39,10 @@ class job_file {
       public:
         virtual ~pass() = default;
         [[nodiscard]] virtual record_reader& records() noexcept = 0;
+        /// The bytes themselves, for who reads records() otherwise; not both.
+        [[nodiscard]] virtual byte_source& bytes() noexcept = 0;
         [[nodiscard]] virtual std::uint64_t bytes_read() const noexcept = 0;
-        /// The identity of the bytes read; complete only after next() has said false.
+        /// The identity of the bytes read; complete only at the end of the data.
         [[nodiscard]] virtual job_identity identity() const = 0;
     };
     [[nodiscard]] std::unique_ptr<pass> start_pass() const;

@@ -1,9 +1,18 @@
 #include "io/survey.hpp"
 
+#include "io/block_survey.hpp"
+
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
 
 namespace muster {
 namespace {
+
+constexpr std::uint64_t large = 16 << 20;  // bytes; less is read in the time that threads take to start
+constexpr std::size_t block_bytes = 1 << 20;
+constexpr unsigned most_threads = 8;
 
 std::vector<std::string_view> views(const std::vector<std::string>& names) {
     return {names.begin(), names.end()};
@@ -12,6 +21,9 @@ std::vector<std::string_view> views(const std::vector<std::string>& names) {
 }  // namespace
 
 result<survey> survey_job(const job_file& job, row_mapper mapper, std::size_t keep) {
+    const unsigned threads = std::min(std::thread::hardware_concurrency(), most_threads);
+    if (job.format() == job_format::csv && job.size() >= large && threads > 1)
+        if (auto found = survey_in_blocks(job, mapper, keep, threads, block_bytes)) return std::move(*found);
     const auto pass = job.start_pass();
     record_reader& reader = pass->records();
     plan_builder builder(keep);

@@ -1,0 +1,209 @@
+#include "io/block_survey.hpp"
+
+#include "io/csv_cutter.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <span>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace muster {
+namespace {
+
+/// Two texts, one behind the other.
+class two_texts final : public byte_source {
+  public:
+    two_texts(std::string_view first, std::string_view second) : left_{first, second} {}
+
+    result<std::size_t> read(std::span<char> to) override {
+        if (left_[0].empty()) std::swap(left_[0], left_[1]);
+        const std::size_t n = std::min(to.size(), left_[0].size());
+        std::memcpy(to.data(), left_[0].data(), n);
+        left_[0].remove_prefix(n);
+        return n;
+    }
+
+  private:
+    std::string_view left_[2];
+};
+
+/// Up to the end of the first line that is not blank; 0 where there is none.
+std::size_t header_size(std::string_view text) {
+    const std::size_t name = text.find_first_not_of("\r\n");
+    if (name == text.npos) return 0;
+    return std::min(text.find('\n', name), text.size() - 1) + 1;
+}
+
+/// What the threads share: blocks that wait to be read, a few at a time.
+class block_queue {
+  public:
+    explicit block_queue(std::size_t most) : most_(most) {}
+
+    /// Waits for room; false when nobody reads any more.
+    bool push(csv_cutter::block b) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return blocks_.size() < most_ || given_up_; });
+        if (given_up_) return false;
+        blocks_.push_back(std::move(b));
+        changed_.notify_all();
+        return true;
+    }
+    /// Waits for one; nothing when there will be none.
+    std::optional<csv_cutter::block> pop() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return !blocks_.empty() || closed_ || given_up_; });
+        if (blocks_.empty() || given_up_) return std::nullopt;
+        csv_cutter::block b = std::move(blocks_.front());
+        blocks_.pop_front();
+        changed_.notify_all();
+        return b;
+    }
+    void close() {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+        changed_.notify_all();
+    }
+    void give_up() {
+        const std::lock_guard lock(mutex_);
+        given_up_ = true;
+        changed_.notify_all();
+    }
+    [[nodiscard]] bool given_up() {
+        const std::lock_guard lock(mutex_);
+        return given_up_;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<csv_cutter::block> blocks_;
+    std::size_t most_;
+    bool closed_ = false;
+    bool given_up_ = false;
+};
+
+/// One thread's part: what it was given, and the plan of it.
+class block_reader {
+  public:
+    block_reader(block_queue& queue, std::string_view header, const row_mapper& mapper, std::size_t keep)
+        : plan(keep),
+          queue_(queue),
+          header_(header),
+          header_lines_(static_cast<std::uint64_t>(std::ranges::count(header, '\n'))),
+          mapper_(mapper) {}
+
+    void work() {
+        try {
+            while (const auto b = queue_.pop())
+                if (!read(*b)) queue_.give_up();
+        } catch (...) {
+            thrown = std::current_exception();
+            queue_.give_up();
+        }
+    }
+
+    plan_builder plan;
+    std::exception_ptr thrown;
+
+  private:
+    /// False where a record is not as it should be, and a quote may be why.
+    bool read(const csv_cutter::block& b) {
+        const bool no_quotes = b.text.find('"') == b.text.npos;
+        two_texts source(header_, b.text);
+        const auto reader = make_csv_reader(source, {});
+        for (;;) {
+            const auto got = reader->next(current_);
+            if (!got || (!current_.problem.empty() && !no_quotes)) return false;
+            if (!*got) return true;
+            current_.line += b.first_line - header_lines_ - 1;
+            row_view r;
+            if (const auto problem = mapper_.map(current_, 0, r))
+                plan.add_invalid(current_.line, *problem);
+            else
+                plan.add(r);
+        }
+    }
+
+    block_queue& queue_;
+    std::string_view header_;
+    std::uint64_t header_lines_;
+    row_mapper mapper_;
+    record current_;
+};
+
+/// The threads; none outlives it.
+class crew {
+  public:
+    crew(block_queue& queue, std::deque<block_reader>& readers) : queue_(queue) {
+        try {
+            for (auto& reader : readers) threads_.emplace_back([&reader] { reader.work(); });
+        } catch (const std::system_error&) {
+            queue_.give_up();  // there are no more threads to be had
+        }
+    }
+    ~crew() {
+        queue_.give_up();
+        join();
+    }
+    crew(const crew&) = delete;
+    crew& operator=(const crew&) = delete;
+
+    void join() {
+        for (auto& thread : threads_)
+            if (thread.joinable()) thread.join();
+    }
+
+  private:
+    block_queue& queue_;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+std::optional<survey> survey_in_blocks(const job_file& job, const row_mapper& mapper, std::size_t keep,
+                                       unsigned threads, std::size_t block_bytes) {
+    const auto pass = job.start_pass();
+    csv_cutter cutter(pass->bytes(), block_bytes);
+    auto next = cutter.next();
+    while (next && !next->text.empty() && header_size(next->text) == 0) next = cutter.next();
+    if (!next) return std::nullopt;
+    const std::string header = next->text.substr(0, header_size(next->text));
+    next->text.erase(0, header.size());
+    next->first_line += static_cast<std::uint64_t>(std::ranges::count(header, '\n'));
+
+    two_texts header_alone(header, {});
+    const auto header_reader = make_csv_reader(header_alone, {});
+    record none;
+    const auto read = header_reader->next(none);
+    survey s{.of = {}, .identity = {}, .columns = header_reader->columns(), .suspicious = {}};
+    const std::vector<std::string_view> names(s.columns.begin(), s.columns.end());
+    if (!read || *read || !mapper.check_header(names)) return std::nullopt;
+    s.suspicious = mapper.suspicious_columns(names);
+
+    block_queue queue(threads + 1);
+    std::deque<block_reader> readers;
+    for (unsigned i = 0; i < threads; ++i) readers.emplace_back(queue, header, mapper, keep);
+    crew working(queue, readers);
+    if (next->text.empty()) next = cutter.next();
+    while (next && !next->text.empty() && queue.push(std::move(*next))) next = cutter.next();
+    if (!next) queue.give_up();
+    queue.close();
+    working.join();
+    for (const auto& reader : readers)
+        if (reader.thrown) std::rethrow_exception(reader.thrown);
+    if (queue.given_up()) return std::nullopt;
+    std::vector<plan_builder> plans;
+    for (auto& reader : readers) plans.push_back(std::move(reader.plan));
+    s.of = plan_builder(keep).finish(plans);
+    s.identity = pass->identity();
+    return s;
+}
+
+}  // namespace muster
