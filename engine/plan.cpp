@@ -52,6 +52,11 @@ std::uint64_t user_print(std::string_view user) {
     return print & ((1U << user_bits) - 1);
 }
 
+void keep_first(std::vector<row_conflict>& of, std::size_t keep) {
+    std::ranges::sort(of, {}, &row_conflict::second_line);
+    if (of.size() > keep) of.resize(keep);
+}
+
 bool opposite(operation_id a, operation_id b) {
     return (a == operation_id::enable && b == operation_id::disable) ||
            (a == operation_id::disable && b == operation_id::enable);
@@ -95,8 +100,9 @@ void plan_builder::add_invalid(std::uint64_t line, const row_problem& problem) {
 
 void plan_builder::note(row_conflict::kind what, const entry& first, const entry& second) {
     ++(what == row_conflict::kind::duplicate ? plan_.duplicates : plan_.contradictions);
-    if (plan_.first_conflicts.size() < keep_)
-        plan_.first_conflicts.push_back({what, line_of(first.rest), line_of(second.rest)});
+    auto& listed = plan_.first_conflicts;
+    listed.push_back({what, line_of(first.rest), line_of(second.rest)});
+    if (listed.size() >= 2 * keep_ + few) keep_first(listed, keep_);
 }
 
 // All rows of one subject, in file order.
@@ -151,36 +157,58 @@ void plan_builder::sort(std::span<std::vector<entry>* const> from, std::vector<e
     }
 }
 
-void plan_builder::take_counts(plan_builder& other) {
-    plan& from = other.plan_;
-    plan_.rows += from.rows;
-    for (std::size_t i = 0; i < operation_count; ++i) plan_.by_operation[i] += from.by_operation[i];
-    plan_.invalid += from.invalid;
-    std::ranges::move(from.first_invalid, std::back_inserter(plan_.first_invalid));
-    from = {};
+void plan_builder::examine_bucket(std::span<plan_builder> parts, std::size_t bucket,
+                                  std::vector<entry>& sorted) {
+    std::vector<std::vector<entry>*> from;
+    for (plan_builder& part : parts) from.push_back(&part.buckets_[bucket]);
+    sort(from, sorted);
+    for (auto* of_part : from) *of_part = {};
+    const entry* const end = sorted.data() + sorted.size();
+    for (const entry* first = sorted.data(); first != end;) {
+        const entry* last = first + 1;
+        while (last != end && last->subject == first->subject) ++last;
+        examine(first, last);
+        first = last;
+    }
 }
 
-plan plan_builder::finish(std::span<plan_builder> others) {
-    for (plan_builder& other : others) take_counts(other);
-    std::ranges::sort(plan_.first_invalid, {}, &invalid_row::line);
-    if (plan_.first_invalid.size() > keep_) plan_.first_invalid.resize(keep_);
-    std::vector<std::vector<entry>*> from;
-    std::vector<entry> sorted;
-    for (std::size_t i = 0; i < buckets_.size(); ++i) {
-        from.assign(1, &buckets_[i]);
-        for (plan_builder& other : others) from.push_back(&other.buckets_[i]);
-        sort(from, sorted);
-        for (auto* bucket : from) *bucket = {};
-        const entry* const end = sorted.data() + sorted.size();
-        for (const entry* first = sorted.data(); first != end;) {
-            const entry* last = first + 1;
-            while (last != end && last->subject == first->subject) ++last;
-            examine(first, last);
-            first = last;
-        }
+plan plan_builder::finish() {
+    return finish(std::span(this, 1), [](std::size_t count, const auto& work) {
+        for (std::size_t i = 0; i < count; ++i) work(i);
+    });
+}
+
+plan plan_builder::finish(std::span<plan_builder> parts, const divided_work& divided) {
+    constexpr std::size_t buckets = std::size_t{1} << bucket_bits, together = 16;
+    const std::size_t keep = parts.front().keep_;
+    std::vector<plan> plans;
+    for (plan_builder& part : parts) plans.push_back(std::exchange(part.plan_, {}));
+    const std::size_t of_subjects = plans.size();
+    plans.resize(of_subjects + buckets / together);
+    divided(buckets / together, [&](std::size_t share) {
+        plan_builder found(keep);
+        std::vector<entry> sorted;
+        for (std::size_t i = share * together; i < (share + 1) * together; ++i)
+            found.examine_bucket(parts, i, sorted);
+        plans[of_subjects + share] = std::move(found.plan_);
+    });
+    plan all;
+    for (plan& p : plans) {
+        all.rows += p.rows;
+        for (std::size_t i = 0; i < operation_count; ++i) all.by_operation[i] += p.by_operation[i];
+        all.invalid += p.invalid;
+        all.subjects += p.subjects;
+        all.waiting_rows += p.waiting_rows;
+        all.longest_line = std::max(all.longest_line, p.longest_line);
+        all.duplicates += p.duplicates;
+        all.contradictions += p.contradictions;
+        std::ranges::move(p.first_invalid, std::back_inserter(all.first_invalid));
+        std::ranges::move(p.first_conflicts, std::back_inserter(all.first_conflicts));
     }
-    std::ranges::sort(plan_.first_conflicts, {}, &row_conflict::second_line);
-    return std::exchange(plan_, {});
+    std::ranges::sort(all.first_invalid, {}, &invalid_row::line);
+    if (all.first_invalid.size() > keep) all.first_invalid.resize(keep);
+    keep_first(all.first_conflicts, keep);
+    return all;
 }
 
 }  // namespace muster

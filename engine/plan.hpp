@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -50,18 +51,24 @@ class plan_builder {
     explicit plan_builder(std::size_t keep);
     void add(const row_view& r);
     void add_invalid(std::uint64_t line, const row_problem& problem);
-    /// The plan of what this and `others` were given: builders of the same `keep`, each with a part of the
-    /// job, in any order. All are empty then.
-    [[nodiscard]] plan finish(std::span<plan_builder> others = {});
+    /// The plan of what this builder was given.
+    [[nodiscard]] plan finish();
+
+    /// Calls `work` with every number below `count`, in any order and on any threads, and returns when all is
+    /// done.
+    using divided_work = std::function<void(std::size_t count, const std::function<void(std::size_t)>& work)>;
+    /// The plan of what these builders were given, each of them a part of one job, in any order. All have the
+    /// same `keep`, and are empty then.
+    [[nodiscard]] static plan finish(std::span<plan_builder> parts, const divided_work& divided);
 
   private:
     struct entry {
         std::uint64_t subject;  // fingerprint
         std::uint64_t rest;     // line (40 bits), operation (4), fingerprint of the user (20)
     };
-    void take_counts(plan_builder& other);
     static void sort(std::span<std::vector<entry>* const> from, std::vector<entry>& sorted);
     void examine(const entry* begin, const entry* end);
+    void examine_bucket(std::span<plan_builder> parts, std::size_t bucket, std::vector<entry>& sorted);
     void note(row_conflict::kind what, const entry& first, const entry& second);
 
     std::size_t keep_;

@@ -3,10 +3,12 @@
 #include "io/csv_cutter.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <span>
 #include <string_view>
@@ -89,6 +91,12 @@ class block_queue {
     bool given_up_ = false;
 };
 
+/// Where its scope is left early, nobody waits for the queue any more.
+struct giving_up {
+    block_queue& queue;
+    ~giving_up() { queue.give_up(); }
+};
+
 /// One thread's part: what it was given, and the plan of it.
 class block_reader {
   public:
@@ -104,13 +112,12 @@ class block_reader {
             while (const auto b = queue_.pop())
                 if (!read(*b)) queue_.give_up();
         } catch (...) {
-            thrown = std::current_exception();
             queue_.give_up();
+            throw;
         }
     }
 
     plan_builder plan;
-    std::exception_ptr thrown;
 
   private:
     /// False where a record is not as it should be, and a quote may be why.
@@ -138,32 +145,60 @@ class block_reader {
     record current_;
 };
 
-/// The threads; none outlives it.
+/// Threads; none outlives it.
 class crew {
   public:
-    crew(block_queue& queue, std::deque<block_reader>& readers) : queue_(queue) {
-        try {
-            for (auto& reader : readers) threads_.emplace_back([&reader] { reader.work(); });
-        } catch (const std::system_error&) {
-            queue_.give_up();  // there are no more threads to be had
-        }
-    }
-    ~crew() {
-        queue_.give_up();
-        join();
-    }
+    crew() = default;
     crew(const crew&) = delete;
     crew& operator=(const crew&) = delete;
+    ~crew() { wait(); }
 
+    /// False where there is no more thread to be had.
+    bool start(std::function<void()> work) {
+        try {
+            threads_.emplace_back([this, work = std::move(work)] {
+                try {
+                    work();
+                } catch (...) {
+                    const std::lock_guard lock(mutex_);
+                    thrown_ = std::current_exception();
+                }
+            });
+        } catch (const std::system_error&) {
+            return false;
+        }
+        return true;
+    }
+    /// Waits for all; throws what one of them threw.
     void join() {
+        wait();
+        if (thrown_) std::rethrow_exception(thrown_);
+    }
+
+  private:
+    void wait() {
         for (auto& thread : threads_)
             if (thread.joinable()) thread.join();
     }
 
-  private:
-    block_queue& queue_;
+    std::mutex mutex_;
+    std::exception_ptr thrown_;
     std::vector<std::thread> threads_;
 };
+
+/// plan_builder::finish() on this thread and others.
+plan finish(std::span<plan_builder> plans, unsigned threads) {
+    return plan_builder::finish(plans, [threads](std::size_t count, const auto& work) {
+        std::atomic<std::size_t> next{0};
+        const auto some = [&] {
+            for (std::size_t i = next++; i < count; i = next++) work(i);
+        };
+        crew helpers;
+        for (unsigned i = 1; i < threads; ++i) helpers.start(some);
+        some();
+        helpers.join();
+    });
+}
 
 }  // namespace
 
@@ -189,19 +224,21 @@ std::optional<survey> survey_in_blocks(const job_file& job, const row_mapper& ma
 
     block_queue queue(threads + 1);
     std::deque<block_reader> readers;
-    for (unsigned i = 0; i < threads; ++i) readers.emplace_back(queue, header, mapper, keep);
-    crew working(queue, readers);
+    crew working;
+    const giving_up on_exit{queue};
+    for (unsigned i = 0; i < threads; ++i) {
+        block_reader& reader = readers.emplace_back(queue, header, mapper, keep);
+        if (!working.start([&reader] { reader.work(); }) && i == 0) return std::nullopt;
+    }
     if (next->text.empty()) next = cutter.next();
     while (next && !next->text.empty() && queue.push(std::move(*next))) next = cutter.next();
     if (!next) queue.give_up();
     queue.close();
     working.join();
-    for (const auto& reader : readers)
-        if (reader.thrown) std::rethrow_exception(reader.thrown);
     if (queue.given_up()) return std::nullopt;
     std::vector<plan_builder> plans;
     for (auto& reader : readers) plans.push_back(std::move(reader.plan));
-    s.of = plan_builder(keep).finish(plans);
+    s.of = finish(plans, threads);
     s.identity = pass->identity();
     return s;
 }

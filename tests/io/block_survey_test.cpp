@@ -117,6 +117,21 @@ TEST_CASE("survey: of many bad rows the first are listed, whichever thread read 
     for (std::size_t i = 0; i < 20; ++i) CHECK(found->of.first_invalid[i].line == i + 2);
 }
 
+TEST_CASE("survey: of many conflicts those of the first lines are listed") {
+    const test::scratch_directory files;
+    std::string text = "operation,userId,tokenSerialNumber\n";
+    for (int i = 0; i < 3000; ++i) text += fmt::format("enable,{},{:012}\n", test::user_a, i / 2);
+    const auto job = job_file::open(files.write("job.csv", text), {});
+    REQUIRE(job.has_value());
+    const auto mapper = row_mapper::create({});
+    for (const auto& found :
+         {survey_in_blocks(*job, *mapper, 20, 3, 2000).value(), *survey_job(*job, *mapper, 20)}) {
+        CHECK(found.of.duplicates == 1500);
+        REQUIRE(found.of.first_conflicts.size() == 20);
+        for (std::size_t i = 0; i < 20; ++i) CHECK(found.of.first_conflicts[i].second_line == 2 * i + 3);
+    }
+}
+
 TEST_CASE("csv_cutter: blocks end with records, hold all, and know their lines") {
     const std::string text = "a,b\n\"x\ny\",\"\"\"\n\"\nc,d\r\n\ne,\"f\"";
     for (std::size_t bytes = 1; bytes < text.size() + 2; ++bytes)
