@@ -19,8 +19,8 @@ constexpr std::size_t most = 40;
 constexpr std::uint64_t replies_of_trust = 500;  // a limit that held for so many is one
 constexpr unsigned replies_of_doubt = 2000;
 constexpr std::size_t least_suspect = 5;  // in less company than this every run is at times,
-constexpr std::size_t few = 2;            // and more than so many that were let through in it clear it
-constexpr auto longest_wait = 5s;         // for a place: none stays taken longer
+constexpr std::size_t few = 2;     // and where it is dear to be wrong, so many that were let through clear it
+constexpr auto longest_wait = 5s;  // for a place: none stays taken longer
 constexpr auto dear = 500ms;
 constexpr auto first_probe = 1s;
 constexpr int worth_of_cost =
@@ -110,7 +110,7 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
         probe_after_ = std::min<std::chrono::nanoseconds>(probe_after_ * 4, longest_probe);
     } else {
         if (often) return not_the_company();
-        if (in_flight < least_suspect && let_through(in_flight) > few) return false;
+        if (cost >= dear && in_flight < least_suspect && let_through(in_flight) > few) return false;
         // Where replies take long, company grows faster than they come: that it is greater than ever says
         // little, but twice in a row it does.
         if (let_through(in_flight - 1) < most && suspected_ < least_suspect) {

@@ -16,6 +16,8 @@ constexpr double least_margin = 0.005;      // below a well-known rate, where re
 constexpr double part_of_doubt = 0.3;   // of how much the rate is in doubt, below one that is not well known
 constexpr double steepest = 1.4;        // growth of the pace: a doubling in half a second
 constexpr double share_of_burst = 0.8;  // used after waiting and lateness: it may be estimated too high
+constexpr double sure_burst = 4;        // requests: a smaller one may be none at all
+constexpr auto timer_lateness = 10ms;   // more than that says that the host was busy
 constexpr double longest_lateness = 0.05;  // seconds that are made up for
 constexpr auto relearn_after = 10min;
 constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
@@ -155,7 +157,7 @@ departure rate_controller::sent(instant now) {
     latest_ = now;
     // Where not the pace held it back, the pace has not been tried, and grows no further.
     const auto late = now - std::max({next_, parked_until_, since_});
-    if (limited_ && !waiting_ && late > 10ms) {
+    if (limited_ && !waiting_ && late > std::max<std::chrono::nanoseconds>(timer_lateness, made_up_for_)) {
         since_ += late;
         if (seconds_of(late) > latency_) waited_ += seconds_of(late);
     }
@@ -181,11 +183,14 @@ departure rate_controller::sent(instant now) {
     if (options_.max_rate) rate = rate > 0 ? std::min(rate, *options_.max_rate) : *options_.max_rate;
     if (rate <= 0) return d;
     const double interval = 1 / std::max(rate, slowest);
-    // A timer that fired a little late is made up for, as far as the limit keeps what is not used; idle time
-    // is not.
-    const double kept = limit_.weight() < 8 ? 0 : share_of_burst * limit_.burst() * interval;
-    const auto lateness = span_of(std::min(std::max(interval, kept), longest_lateness));
-    next_ = std::max(next_, now - lateness) + span_of(interval);
+    // A timer that fired a little late is made up for, more than that as far as the limit has shown to keep
+    // what is not used. The user's ceiling keeps nothing.
+    const bool ceiling = options_.max_rate && rate >= *options_.max_rate;
+    const bool keeps = !ceiling && limit_.weight() >= 8 && limit_.burst() >= sure_burst;
+    const double kept = keeps ? share_of_burst * limit_.burst() * interval : 0;
+    made_up_for_ = std::max(std::min<std::chrono::nanoseconds>(span_of(interval), timer_lateness),
+                            span_of(std::min(kept, longest_lateness)));
+    next_ = std::max(next_, now - made_up_for_) + span_of(interval);
     return d;
 }
 
@@ -232,7 +237,7 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     const double pace_then = limited_ ? std::min(pace(now), options_.max_rate.value_or(surely_many)) : 0;
     const double rate_then = limit_.rate();
     const double doubt = limit_.uncertainty();
-    // Where a refusal is dear, the pace stays below the rate, and is not refused by chance.
+    // Where a refusal is dear, the pace begins below the rate: refused there, it is hardly by chance.
     const double overrun_by_chance = cost_ > 0.05 ? 0 : well_known;
     const bool overtaken = limited_ && !free_ && limit_.weight() >= 20 &&
                            pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);

@@ -93,6 +93,7 @@ class rate_controller {
     double base_ = 0;  ///< pace right after the last refusal or wait
     instant since_{};  ///< from when on the pace grows
     instant next_{};
+    std::chrono::nanoseconds made_up_for_{};  ///< how late the last request may have been
     instant parked_until_{};
     instant known_at_{};  ///< when the last refusal was learnt: what was sent before is of that episode
 

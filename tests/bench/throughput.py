@@ -1,4 +1,4 @@
-"""See throughput.sh. Prints one table: medians over the rounds, and the ratios pair by pair within each round."""
+"""See throughput.sh. Prints one table: medians, and the ratios pair by pair."""
 import argparse
 import csv
 import datetime

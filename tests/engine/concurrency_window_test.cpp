@@ -165,9 +165,13 @@ TEST_CASE(
         instant now = start;
         for (int i = 0; i < 200; ++i)
             w.answered(let_through_before && i % 20 == 0 ? 2 : 1, now, now + 10ms), now += 20ms;
-        w.refused(2, now, now, 1000ms);
-        w.refused(2, now, now, 1000ms);
+        concurrency_window cheap = w;
+        for (int i = 0; i < 2; ++i) {
+            w.refused(2, now, now, 1000ms);
+            cheap.refused(2, now, now, 0ms);
+        }
         CHECK((w.limit() == 0) == let_through_before);
+        CHECK(cheap.limit() == 1);  // where a wrong guess costs little
     }
 }
 

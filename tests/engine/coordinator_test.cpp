@@ -4,9 +4,6 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <map>
-
 using namespace muster;
 using namespace muster::test;
 

@@ -4,6 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <deque>
+
 using namespace muster;
 using namespace std::chrono_literals;
 
@@ -96,6 +99,58 @@ TEST_CASE("rate: a share stays what it is when the limit is learnt anew") {
         const int used = user.work_until(60 * minutes, limit);
         if (minutes > 2) CHECK(used > 0.5 * 200 * 120);
         CHECK(used < 0.7 * 200 * 120);
+    }
+}
+
+namespace {
+
+/// How many leave in nine seconds when every reply takes 5 ms, nothing is refused, and the process stands
+/// still for `stall` of every 200 ms. `most_in_1_ms`: of them at once.
+std::size_t sent_with_stalls(rate_controller& c, std::chrono::milliseconds stall, std::size_t& most_in_1_ms) {
+    std::deque<departure> under_way;
+    std::deque<instant> latest;
+    std::size_t sent = 0;
+    for (std::chrono::nanoseconds time{}; time < 9s; time += 100us) {
+        if (time % 200ms < stall) continue;
+        const instant now = instant{1h} + time;
+        for (; !under_way.empty() && now - under_way.front().at >= 5ms; under_way.pop_front())
+            c.accepted(under_way.front(), now);
+        while (c.next_permit() <= now && under_way.size() < 64) {
+            under_way.push_back(c.sent(now));
+            latest.push_back(now);
+            ++sent;
+        }
+        while (!latest.empty() && latest.front() <= now - 1ms) latest.pop_front();
+        most_in_1_ms = std::max(most_in_1_ms, latest.size());
+    }
+    return sent;
+}
+
+}  // namespace
+
+TEST_CASE("rate: a host that stalls does not keep the run from seeing that the limit is gone") {
+    for (const auto stall : {0ms, 15ms, 25ms, 40ms, 60ms}) {
+        CAPTURE(stall.count());
+        rate_controller c({}, learnt_limit{.rate = 1000, .burst = 50});
+        std::size_t at_once = 0;
+        CHECK(sent_with_stalls(c, stall, at_once) > 60'000);
+    }
+}
+
+TEST_CASE("rate: what a stall held back is made up for, but not above --max-rate nor where nothing is kept") {
+    struct expected {
+        std::optional<double> max_rate;
+        double burst;
+        std::size_t at_most;
+    };
+    for (const expected& e : {expected{200, 50, 4}, expected{{}, 1, 20}, expected{{}, 50, 64}}) {
+        CAPTURE(e.at_most);
+        rate_controller c({.max_rate = e.max_rate, .share = 1}, learnt_limit{.rate = 1000, .burst = e.burst});
+        std::size_t at_once = 0;
+        const std::size_t sent = sent_with_stalls(c, 50ms, at_once);
+        CHECK(at_once <= e.at_most);
+        if (e.max_rate) CHECK(sent > 200 * 9 * 0.75);
+        if (e.max_rate) CHECK(sent <= 200 * 9 + 1);
     }
 }
 

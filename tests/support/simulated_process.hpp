@@ -6,6 +6,7 @@
 #include "tests/support/simulated_journal.hpp"
 #include "tests/support/simulated_service.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
