@@ -140,7 +140,7 @@ bool changes(const options& o) {
         const auto r = simulate(s, limit, net,
                                 {{30, [&](double now) { limit.set_rate(now, 250); }},
                                  {60, [&](double now) { limit.set_rate(now, 500); }},
-                                 {100, [&](double now) { limit.set_rate(now, 0.0001); }},
+                                 {100, [&](double now) { limit.set_rate(now, 0); }},
                                  {220, [&](double now) { limit.set_rate(now, 500); }}},
                                 seed, o.trace);
         const auto reaches = [&](std::size_t from, double rate) {
