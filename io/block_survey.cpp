@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -27,7 +26,7 @@ class two_texts final : public byte_source {
     result<std::size_t> read(std::span<char> to) override {
         if (left_[0].empty()) std::swap(left_[0], left_[1]);
         const std::size_t n = std::min(to.size(), left_[0].size());
-        std::memcpy(to.data(), left_[0].data(), n);
+        std::ranges::copy(left_[0].substr(0, n), to.begin());
         left_[0].remove_prefix(n);
         return n;
     }
