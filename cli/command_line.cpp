@@ -74,7 +74,11 @@ void command::number(const char* name, unsigned& to, const char* help, unsigned 
 }
 
 void command::number(const char* name, std::size_t& to, const char* help) {
-    app_->add_option(name, to, help);
+    const auto whole = [](const std::string& text) {
+        const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+        return digits ? std::string() : fmt::format("{} is no whole number", text);
+    };
+    app_->add_option(name, to, help)->check(CLI::Validator(whole, "", "whole number"));
 }
 
 void command::values(const char* name, std::vector<std::string>& to, const char* type, const char* help) {

@@ -23,6 +23,7 @@ constexpr unsigned operation_bits = 4;
 constexpr unsigned bucket_bits = 8;
 constexpr unsigned next_bits = 11;
 constexpr std::size_t few = 128;
+constexpr std::size_t most_kept = std::size_t{1} << 40;  // as good as all
 
 std::uint64_t line_of(std::uint64_t rest) {
     return rest >> (user_bits + operation_bits);
@@ -64,7 +65,8 @@ bool opposite(operation_id a, operation_id b) {
 
 }  // namespace
 
-plan_builder::plan_builder(std::size_t keep) : keep_(keep), buckets_(std::size_t{1} << bucket_bits) {}
+plan_builder::plan_builder(std::size_t keep)
+    : keep_(std::min(keep, most_kept)), buckets_(std::size_t{1} << bucket_bits) {}
 
 std::string row_conflict::text() const {
     switch (what) {

@@ -127,6 +127,13 @@ class Plan(E2E):
         self.assertEqual((told["duplicates"], told["contradictions"]), (1, 1))
         self.assertEqual([c["lines"] for c in told["conflicts"]], [[2, 3], [4, 5]])
 
+    def test_plan_lists_as_many_as_it_is_told_and_takes_no_negative_number(self):
+        job = self.write("job.csv", "operation,userId,tokenSerialNumber\n" + "".join(
+            f"enable,{NOBODY},{i // 2:012}\n" for i in range(60)))
+        self.assertEqual(self.succeeds(muster("plan", job, "--list", "7")).out.count("ask for the same thing"), 7)
+        self.assertEqual(self.succeeds(muster("plan", job, "--list", "999")).out.count("ask for the same thing"), 30)
+        self.assertIn("--list: -1 is no whole number", self.exits(2, muster("plan", job, "--list", "-1")).err)
+
     def test_plan_lists_invalid_rows_with_lines_and_exits_2(self):
         job = self.job([row("assign", "x", "1"), *onboarding(self.tenant, tokens=1, devices=0), row("assing", NOBODY, "1")])
         told = self.exits(2, muster("plan", job, "--output", "json")).json

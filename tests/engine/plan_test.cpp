@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <map>
 #include <random>
 
@@ -88,4 +89,14 @@ TEST_CASE("plan: of a large job with long lines of rows it counts what a plain l
     CHECK(p.longest_line == longest);
     CHECK(p.duplicates == duplicates);
     CHECK(p.contradictions == contradictions);
+}
+
+TEST_CASE("plan: all conflicts are listed where all are asked for") {
+    constexpr std::size_t pairs = 100'000;
+    plan_builder b(std::numeric_limits<std::size_t>::max());
+    for (std::size_t i = 0; i < 2 * pairs; ++i)
+        b.add(owned_row(i, operation_id::enable, std::to_string(i / 2)).view());
+    const plan p = b.finish();
+    CHECK(p.duplicates == pairs);
+    CHECK(p.first_conflicts.size() == pairs);
 }
