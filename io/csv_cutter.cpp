@@ -34,18 +34,30 @@ result<csv_cutter::block> csv_cutter::next() {
         const std::size_t before = b.text.size();
         if (before > max_record_bytes + block_bytes_)
             return error(errc::bad_job, "no record ends for longer than one may be");
-        b.text.resize(before + block_bytes_);
-        const auto got = source_.read(std::span(b.text).subspan(before));
-        if (!got) return got.error();
-        b.text.resize(before + *got);
+        const auto more = read(b.text);
+        if (!more) return more.error();
         look(b.text, before);
-        if (*got == 0) end_ = b.text.size();
+        if (!*more) end_ = b.text.size();
         if (b.text.empty()) return b;
     }
     rest_.assign(b.text, end_);
     b.text.resize(end_);
     line_ += line_feeds(b.text);
     return b;
+}
+
+result<bool> csv_cutter::read(std::string& text) {
+    const std::size_t before = text.size();
+    std::size_t size = before;
+    text.resize(before + block_bytes_);
+    while (size < text.size()) {
+        const auto got = source_.read(std::span(text).subspan(size));
+        if (!got) return got.error();
+        if (*got == 0) break;
+        size += *got;
+    }
+    text.resize(size);
+    return size > before;
 }
 
 void csv_cutter::look(const std::string& text, std::size_t from) {

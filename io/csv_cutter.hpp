@@ -18,7 +18,7 @@ class csv_cutter {
     csv_cutter(byte_source& source, std::size_t block_bytes);
 
     struct block {
-        std::string text;              ///< empty: that was all
+        std::string text;              ///< ends with a line feed, unless it is the last; empty: that was all
         std::uint64_t first_line = 0;  ///< the number of its first line in the file, from 1
     };
     /// The next one. Fails when the source does, and (bad_job) where no record ends for longer than one may
@@ -26,6 +26,8 @@ class csv_cutter {
     [[nodiscard]] result<block> next();
 
   private:
+    /// Reads up to one block's bytes behind the text, fewer at the end alone; false where there are none.
+    result<bool> read(std::string& text);
     /// Looks at what came behind `from`.
     void look(const std::string& text, std::size_t from);
 

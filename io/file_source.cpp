@@ -12,6 +12,7 @@ namespace muster {
 file_source::file_source(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
 
 result<std::size_t> file_source::read(std::span<char> to) {
+    if (ended_) return 0;
     ssize_t got = 0;
     do {
         got = ::pread(fd_, to.data(), to.size(), static_cast<off_t>(offset_));
@@ -23,6 +24,7 @@ result<std::size_t> file_source::read(std::span<char> to) {
     const auto bytes = static_cast<std::size_t>(got);
     digest_.add(to.first(bytes));
     offset_ += bytes;
+    ended_ = bytes == 0 && !to.empty();
     return bytes;
 }
 

@@ -26,6 +26,7 @@ class file_source final : public byte_source {
     int fd_;
     std::string name_;
     std::uint64_t offset_ = 0;
+    bool ended_ = false;  // what is appended afterwards is not part of what was read
     background_sha256 digest_;
 };
 
