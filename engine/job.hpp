@@ -30,6 +30,8 @@ struct record {
     std::vector<cell> cells;
     std::string problem;  ///< not empty: the record is malformed (too few fields, bad UTF-8, bad JSON …)
     std::string column;   ///< with a problem: the column it was found in, where that is known
+    bool misshapen =
+        false;  ///< with a problem: it breaks a rule of CSV's, so where it ends is a reading of ours
 };
 
 /// A row, borrowed from a record.

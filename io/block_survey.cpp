@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -26,7 +27,7 @@ class two_texts final : public byte_source {
     result<std::size_t> read(std::span<char> to) override {
         if (left_[0].empty()) std::swap(left_[0], left_[1]);
         const std::size_t n = std::min(to.size(), left_[0].size());
-        std::ranges::copy(left_[0].substr(0, n), to.begin());
+        if (n > 0) std::memcpy(to.data(), left_[0].data(), n);
         left_[0].remove_prefix(n);
         return n;
     }
@@ -119,14 +120,15 @@ class block_reader {
     plan_builder plan;
 
   private:
-    /// False where a record is not as it should be, and a quote may be why.
+    /// False where blocks may be cut in the middle of records: one of this block breaks a rule of CSV's, and
+    /// it has quotes. A block without any cannot have been cut wrongly but by an earlier one that had.
     bool read(const csv_cutter::block& b) {
         const bool no_quotes = b.text.find('"') == b.text.npos;
         two_texts source(header_, b.text);
         const auto reader = make_csv_reader(source, {});
         for (;;) {
             const auto got = reader->next(current_);
-            if (!got || (!current_.problem.empty() && !no_quotes)) return false;
+            if (!got || (current_.misshapen && !no_quotes)) return false;
             if (!*got) return true;
             current_.line += b.first_line - header_lines_ - 1;
             row_view r;
@@ -206,8 +208,7 @@ std::optional<survey> survey_in_blocks(const job_file& job, const row_mapper& ma
     const auto pass = job.start_pass();
     csv_cutter cutter(pass->bytes(), block_bytes);
     auto next = cutter.next();
-    while (next && !next->text.empty() && header_size(next->text) == 0) next = cutter.next();
-    if (!next) return std::nullopt;
+    if (!next || header_size(next->text) == 0) return std::nullopt;
     const std::string header = next->text.substr(0, header_size(next->text));
     next->text.erase(0, header.size());
     next->first_line += static_cast<std::uint64_t>(std::ranges::count(header, '\n'));

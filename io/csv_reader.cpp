@@ -77,6 +77,7 @@ class csv_reader final : public record_reader {
     result<bool> read_record(record& out) {
         out.problem.clear();
         out.column.clear();
+        out.misshapen = false;
         const auto found = find_record();
         if (!found) return found.error();
         out.line = line_;
@@ -189,6 +190,7 @@ class csv_reader final : public record_reader {
     void fill_odd(record& out, bool utf8) {
         const auto is_text = [](const cell& c) { return simdjson::validate_utf8(c.text); };
         if (scanner_.fault() != csv_fault::none) {
+            out.misshapen = true;
             report(out, scanner_.fault_field(), clause(scanner_.fault()));
         } else if (!utf8) {
             const auto at = std::find_if_not(out.cells.begin(), out.cells.end(), is_text);

@@ -5,7 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
+#include <new>
+#include <sched.h>
 
 namespace muster {
 namespace {
@@ -18,12 +19,24 @@ std::vector<std::string_view> views(const std::vector<std::string>& names) {
     return {names.begin(), names.end()};
 }
 
+/// The cores that this process may run on; 1 where that cannot be told.
+unsigned usable_cores() {
+    cpu_set_t cores;
+    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+    return static_cast<unsigned>(CPU_COUNT(&cores));
+}
+
 }  // namespace
 
 result<survey> survey_job(const job_file& job, row_mapper mapper, std::size_t keep) {
-    const unsigned threads = std::min(std::thread::hardware_concurrency(), most_threads);
-    if (job.format() == job_format::csv && job.size() >= large && threads > 1)
-        if (auto found = survey_in_blocks(job, mapper, keep, threads, block_bytes)) return std::move(*found);
+    const unsigned threads = std::min(usable_cores(), most_threads);
+    if (job.format() == job_format::csv && job.size() >= large && threads > 1) {
+        try {
+            if (auto found = survey_in_blocks(job, mapper, keep, threads, block_bytes))
+                return std::move(*found);
+        } catch (const std::bad_alloc&) {  // one thread may have enough
+        }
+    }
     const auto pass = job.start_pass();
     record_reader& reader = pass->records();
     plan_builder builder(keep);
