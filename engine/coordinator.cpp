@@ -246,7 +246,7 @@ void coordinator::throttled(const order& o, const http_reply& reply, moment now)
         scheduler_.make_sendable(o.slot);
     const auto hint = read_limit_hint(reply, now.wall);
     if (window_.refused(std::max(o.company, in_flight_ + 1), o.sent.at, now.mono, hint.wait.value_or(0ms)))
-        rate_.pause(now.mono, hint, random_);
+        rate_.pause(o.sent, now.mono, hint, random_);
     else
         rate_.throttled(o.sent, now.mono, hint, random_);
     const learnt_limit l = *limit();

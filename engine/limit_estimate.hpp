@@ -36,6 +36,10 @@ class limit_estimate {
     /// were known. `jitter`: seconds by which requests are differently long under way. `most_likely`: a rate
     /// for want of a better one, for the first refusal.
     void refused(const departure& d, bool fresh, instant now, double jitter, double most_likely);
+    /// Likewise, but it may have had another reason: the rate stays, until the next refusal tells more.
+    void note_refusal(const departure& d, bool fresh, instant now) {
+        if (met_) add_mark(d, fresh, now);
+    }
     /// What was seen says nothing of what comes: the limit was not used up for a while. The rate stays.
     void forget_refusals() { marks_.clear(); }
     /// No more than this came together after a pause.

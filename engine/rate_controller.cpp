@@ -14,7 +14,8 @@ constexpr double surely_many = 1e6;         // requests in flight: no limit of o
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
 constexpr double least_margin = 0.005;      // below a well-known rate, where refusals cost time
 constexpr double part_of_doubt = 0.3;   // of how much the rate is in doubt, below one that is not well known
-constexpr double steepest = 1.4;        // growth of the pace: a doubling in half a second
+constexpr double steepest = 1.4;        // growth of the pace: a doubling in half a second,
+constexpr double less_steep = 0.4;      // where refusals cost time: it ends closer to the limit
 constexpr double share_of_burst = 0.8;  // used after waiting and lateness: it may be estimated too high
 constexpr double sure_burst = 4;        // requests: a smaller one may be none at all
 constexpr auto timer_lateness = 10ms;   // more than that says that the host was busy
@@ -112,7 +113,8 @@ double rate_controller::pace(instant now) const noexcept {
                                   ? std::max(3 * latency_, 0.25)
                                   : std::max({shortest, patience_ * settled * finest / step, costly});
     const double x = time / time_scale;
-    const double growth = step * x + std::min(step * x * x * x * x, steepest * time);
+    const double most = cost_ > 0.05 ? less_steep : steepest;
+    const double growth = step * x + std::min(step * x * x * x * x, most * time);
     return base_ * std::exp(std::min(growth, 10.0));
 }
 
@@ -290,7 +292,8 @@ void rate_controller::count_episode(double times_rate, bool overtaken) {
         signs_of_others_ = std::max(signs_of_others_ - 1, 0);
 }
 
-void rate_controller::pause(instant now, const limit_hint& hint, random_source& random) {
+void rate_controller::pause(const departure& d, instant now, const limit_hint& hint, random_source& random) {
+    limit_.note_refusal(d, d.at >= known_at_, now);
     if (!hint.wait) return;
     const double margin = std::uniform_real_distribution<double>(0.01, 0.06)(random);
     const instant until = now + *hint.wait + span_of(margin);

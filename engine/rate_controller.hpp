@@ -46,8 +46,9 @@ class rate_controller {
     /// A refusal by the limit came.
     void throttled(const departure& d, instant now, const limit_hint& hint, random_source& random);
 
-    /// A refusal that had another reason than the rate: the wait it asks for is kept, nothing is learnt.
-    void pause(instant now, const limit_hint& hint, random_source& random);
+    /// A refusal that seems to have another reason than the rate: the wait it asks for is kept, and it
+    /// changes nothing else for now; but it is remembered, since it may have been the rate after all.
+    void pause(const departure& d, instant now, const limit_hint& hint, random_source& random);
 
     /// Nothing before the first refusal; the rate is 0 until enough was seen to tell it.
     [[nodiscard]] std::optional<learnt_limit> learnt() const noexcept;

@@ -143,6 +143,20 @@ TEST_CASE("window: twice refused in more company than ever, it is the company, h
     CHECK(w.limit() == 9);
 }
 
+TEST_CASE("window: where so much company is let through afterwards, an earlier refusal was not due to it") {
+    for (const bool let_through : {true, false}) {
+        CAPTURE(let_through);
+        concurrency_window w(64);
+        instant now = start;
+        for (std::size_t i = 0; i < 16; ++i) w.answered(4, now, now + 10ms), now += 1ms;
+        CHECK_FALSE(w.refused(5, now, now, 1000ms));
+        now += 1s;
+        for (std::size_t i = 0; i < 18; ++i) w.answered(let_through ? 6 : 4, now, now + 10ms), now += 1ms;
+        CHECK(w.refused(7, now, now, 1000ms) != let_through);
+        CHECK(w.limit() == (let_through ? 0 : 4));
+    }
+}
+
 TEST_CASE("window: a long wait is not for a place") {
     concurrency_window w(64);
     instant now = in_company_of_8(w);

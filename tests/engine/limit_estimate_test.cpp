@@ -23,8 +23,9 @@ class paced_user {
   public:
     explicit paced_user(std::uint64_t seed = 1) : random_(seed) {}
 
+    /// `laid_to_other`: of the refusals it is only noted that they were.
     void work(sim::limiter& limit, double pace, double wait, int refusals, double flight = 0,
-              double jitter = 0) {
+              double jitter = 0, bool laid_to_other = false) {
         std::uniform_real_distribution<double> late(0, jitter);
         while (refusals > 0) {
             // The requests of one run up to the refusal, in the order in which the limit sees them.
@@ -46,7 +47,10 @@ class paced_user {
                 for (; seen < sent.size() && sent[seen].arrival + jitter <= now_; ++seen) {
                     if (limit.admit(sent[seen].arrival)) continue;
                     if (fresh) known_at = now_ + flight;
-                    estimate.refused(sent[seen].d, fresh, at(known_at), jitter, pace);
+                    if (laid_to_other)
+                        estimate.note_refusal(sent[seen].d, fresh, at(known_at));
+                    else
+                        estimate.refused(sent[seen].d, fresh, at(known_at), jitter, pace);
                     fresh = false;
                 }
             }
@@ -118,6 +122,20 @@ TEST_CASE("estimate: of the rates that fit where nothing bounds them the least i
         user.work(limit, pace * 0.9, 1, 1);
         CHECK(user.estimate.rate() > 30);
         CHECK(user.estimate.rate() < 54);
+    }
+}
+
+TEST_CASE("estimate: a refusal that was laid to another reason still ends a stretch") {
+    for (const double pace : {70.0, 90.0, 120.0}) {
+        CAPTURE(pace);
+        sim::token_bucket limit(50, 10);
+        paced_user user;
+        user.work(limit, pace, 1, 1);
+        user.work(limit, pace * 0.9, 1, 1, 0, 0, true);
+        CHECK(user.estimate.weight() == 0);
+        user.work(limit, pace * 0.8, 1, 1);
+        CHECK(user.estimate.rate() > 43);
+        CHECK(user.estimate.rate() < 58);
     }
 }
 
