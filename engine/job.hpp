@@ -28,10 +28,9 @@ struct record {
     std::vector<std::string_view> names;  ///< column names, one for each cell (CSV: the header row's)
     bool names_as_before = false;         ///< they are those of the record that was here before
     std::vector<cell> cells;
-    std::string problem;  ///< not empty: the record is malformed (too few fields, bad UTF-8, bad JSON …)
-    std::string column;   ///< with a problem: the column it was found in, where that is known
-    bool misshapen =
-        false;  ///< with a problem: it breaks a rule of CSV's, so where it ends is a reading of ours
+    std::string problem;     ///< not empty: the record is malformed (too few fields, bad UTF-8, bad JSON …)
+    std::string column;      ///< with a problem: the column it was found in, where that is known
+    bool misshapen = false;  ///< with a problem: it breaks a rule of CSV's; others may find its end elsewhere
 };
 
 /// A row, borrowed from a record.

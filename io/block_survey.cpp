@@ -120,8 +120,9 @@ class block_reader {
     plan_builder plan;
 
   private:
-    /// False where blocks may be cut in the middle of records: one of this block breaks a rule of CSV's, and
-    /// it has quotes. A block without any cannot have been cut wrongly but by an earlier one that had.
+    /// False where blocks may be cut in the middle of records: one of this block's breaks a rule of CSV's,
+    /// and a quote may be why. Where the block has no quotes, only an earlier one can have put the cuts out
+    /// of step, and its reader gives up.
     bool read(const csv_cutter::block& b) {
         const bool no_quotes = b.text.find('"') == b.text.npos;
         two_texts source(header_, b.text);

@@ -1,7 +1,8 @@
 // Cuts CSV text into blocks of whole records, for readers that work side by side. It looks at quotes and line
 // feeds alone: a line feed behind an even number of quotes ends a record, as long as the text keeps to RFC
-// 4180. Where it does not, the first record that breaks a rule still stands whole in a block that begins with
-// a record, so that its reader finds it; what comes behind may be cut anywhere.
+// 4180. Where it does not, the first record that breaks a rule still begins in a block that begins with a
+// record, so that its reader finds it, or finds a quote that is not closed; what comes behind may be cut
+// anywhere.
 #pragma once
 
 #include "io/byte_source.hpp"
