@@ -48,6 +48,17 @@ words arguments_from(const std::string& file, const CLI::App& command, const wor
     return out;
 }
 
+// Digits alone. Without zeros before them, which CLI11 takes for a sign of octal.
+CLI::Validator whole_number() {
+    const auto check = [](std::string& text) {
+        if (text.empty() || text.find_first_not_of("0123456789") != text.npos)
+            return fmt::format("{} is no whole number", printable(text, 60));
+        text.erase(0, std::min(text.find_first_not_of('0'), text.size() - 1));
+        return std::string();
+    };
+    return CLI::Validator(check, "", "");
+}
+
 }  // namespace
 
 void command::footer(const char* text) {
@@ -70,15 +81,11 @@ void command::value_or_variable(const char* name, const char* variable, std::str
 }
 
 void command::number(const char* name, unsigned& to, const char* help, unsigned least, unsigned most) {
-    app_->add_option(name, to, help)->check(CLI::Range(least, most));
+    app_->add_option(name, to, help)->transform(whole_number())->check(CLI::Range(least, most));
 }
 
 void command::number(const char* name, std::size_t& to, const char* help) {
-    const auto whole = [](const std::string& text) {
-        const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-        return digits ? std::string() : fmt::format("{} is no whole number", text);
-    };
-    app_->add_option(name, to, help)->check(CLI::Validator(whole, "", "whole number"));
+    app_->add_option(name, to, help)->transform(whole_number());
 }
 
 void command::values(const char* name, std::vector<std::string>& to, const char* type, const char* help) {
