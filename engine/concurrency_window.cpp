@@ -16,7 +16,7 @@ constexpr double recent_weight = 1.0 / 10;
 // with so many that had one less, it may be.
 constexpr std::size_t many = 24;
 constexpr std::size_t most = 40;
-constexpr std::size_t cleared = 16;  // with so many, a refusal that was suspected to be due to it was not
+constexpr std::size_t cleared = 12;  // let through in company that was suspected, since then: it was not that
 constexpr std::uint64_t replies_of_trust = 500;  // a limit that held for so many is one
 constexpr unsigned replies_of_doubt = 2000;
 constexpr std::size_t least_suspect = 5;  // in less company than this every run is at times,
@@ -45,7 +45,7 @@ std::size_t concurrency_window::size() const noexcept {
 void concurrency_window::answered(std::size_t in_flight, instant sent, instant now) {
     if (doubts_ > 0) --doubts_;
     latest_[answered_++ % latest_.size()] = in_flight;
-    if (suspected_ > 0 && let_through(suspected_) >= cleared) suspected_ = 0;
+    if (suspected_ > 0 && in_flight >= suspected_ && ++against_ >= cleared) suspected_ = 0;
     if (late_places_ > 0 && answered_ % replies_of_trust == 0) --late_places_;
     if (cap_ > 0) {
         if (in_flight > cap_ && sent >= capped_at_) {  // the probe was let through
@@ -116,6 +116,7 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
         // little, but twice in a row it does.
         if (let_through(in_flight - 1) < most && suspected_ < least_suspect) {
             suspected_ = in_flight;
+            against_ = 0;
             return false;
         }
         if (suspected_ > 0) in_flight = std::min(in_flight, suspected_);

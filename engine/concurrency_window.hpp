@@ -59,6 +59,7 @@ class concurrency_window {
     std::uint64_t answered_ = 0;
     std::uint64_t answered_when_capped_ = 0;
     std::size_t suspected_ = 0;  ///< company of a refusal that may have been due to it
+    std::size_t against_ = 0;    ///< replies since then to requests that had as much
     unsigned late_places_ = 0;   ///< refusals at the cap itself, of late
     unsigned doubts_ = 0;        ///< replies until a refusal may be laid to the company again
 };

@@ -42,6 +42,7 @@ void limit_estimate::assume_rate(double rate) {
 
 void limit_estimate::refused(const departure& d, bool fresh, instant now, double jitter, double most_likely) {
     add_mark(d, fresh, now);
+    noted_.clear();
     if (met_) return fit_rate(jitter);
     met_ = true;
     for (const departure& sent : admitted_)
@@ -49,6 +50,26 @@ void limit_estimate::refused(const departure& d, bool fresh, instant now, double
     const bool all_remembered = first_burst_.size() < most_remembered - 1;
     burst_ = std::max(1.0, static_cast<double>(all_remembered ? first_burst_.size() : d.number));
     assume_rate(most_likely);
+}
+
+void limit_estimate::note_refusal(const departure& d, instant now) {
+    if (met_ && noted_.size() < most_marks) noted_.push_back({d, now});
+}
+
+void limit_estimate::count_noted() {
+    instant known{};  // what left before the last of them was known is of the same overrun
+    for (const note& n : noted_) {
+        const bool fresh = n.refused.at >= known;
+        add_mark(n.refused, fresh, n.known);
+        if (fresh) known = n.known;
+    }
+    noted_.clear();
+}
+
+void limit_estimate::start_anew() {
+    forget_refusals();
+    assume_rate(rate_);
+    weight_ = 0;
 }
 
 // Requests overtake each other on their way, so the refusals of one overrun are taken together.

@@ -36,12 +36,17 @@ class limit_estimate {
     /// were known. `jitter`: seconds by which requests are differently long under way. `most_likely`: a rate
     /// for want of a better one, for the first refusal.
     void refused(const departure& d, bool fresh, instant now, double jitter, double most_likely);
-    /// Likewise, but it may have had another reason: the rate stays, until the next refusal tells more.
-    void note_refusal(const departure& d, bool fresh, instant now) {
-        if (met_) add_mark(d, fresh, now);
-    }
+    /// Likewise, of one that seems to have had another reason. It counts once count_noted() is called before
+    /// the next that had not.
+    void note_refusal(const departure& d, instant now);
+    void count_noted();
     /// What was seen says nothing of what comes: the limit was not used up for a while. The rate stays.
-    void forget_refusals() { marks_.clear(); }
+    void forget_refusals() {
+        marks_.clear();
+        noted_.clear();
+    }
+    /// What was taken for the limit was something else: only the rate stays, as a guess.
+    void start_anew();
     /// No more than this came together after a pause.
     void burst_at_most(double requests);
     /// Nothing better is known than what was let through in the long run, waits included.
@@ -72,6 +77,11 @@ class limit_estimate {
         double weight = 0;  ///< the number of requests that this rests on
     };
 
+    struct note {
+        departure refused;
+        instant known;
+    };
+
     void add_mark(const departure& d, bool fresh, instant now);
     void read_stretch(std::size_t i);
     [[nodiscard]] double admitted_before(std::size_t i) const noexcept;
@@ -92,6 +102,7 @@ class limit_estimate {
     bool next_in_line_ = false;
     bool new_stretch_ = false;         ///< ended with the latest refusal
     std::deque<mark> marks_;           ///< in the order of departure
+    std::vector<note> noted_;          ///< since the latest of the marks
     std::deque<departure> admitted_;   ///< the latest, in the order of departure
     std::vector<double> first_burst_;  ///< seconds before the first refusal of all requests sent till then
 };

@@ -14,8 +14,7 @@ constexpr double surely_many = 1e6;         // requests in flight: no limit of o
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
 constexpr double least_margin = 0.005;      // below a well-known rate, where refusals cost time
 constexpr double part_of_doubt = 0.3;   // of how much the rate is in doubt, below one that is not well known
-constexpr double steepest = 1.4;        // growth of the pace: a doubling in half a second,
-constexpr double less_steep = 0.4;      // where refusals cost time: it ends closer to the limit
+constexpr double steepest = 1.4;        // growth of the pace: a doubling in half a second
 constexpr double share_of_burst = 0.8;  // used after waiting and lateness: it may be estimated too high
 constexpr double sure_burst = 4;        // requests: a smaller one may be none at all
 constexpr auto timer_lateness = 10ms;   // more than that says that the host was busy
@@ -31,6 +30,7 @@ constexpr double contended_cut = 0.1;
 constexpr double contended_floor = 0.75;  // of the rate as learnt, so that a few wrong signs cost little
 constexpr double contended_step = 0.05;
 constexpr double contended_gain = 0.5;    // requests a second, each second
+constexpr double few = 20;                // requests: a window of less proves little
 constexpr double slowest = 1.0 / 86'400;  // requests a second
 
 double seconds_of(std::chrono::nanoseconds d) {
@@ -113,8 +113,7 @@ double rate_controller::pace(instant now) const noexcept {
                                   ? std::max(3 * latency_, 0.25)
                                   : std::max({shortest, patience_ * settled * finest / step, costly});
     const double x = time / time_scale;
-    const double most = cost_ > 0.05 ? less_steep : steepest;
-    const double growth = step * x + std::min(step * x * x * x * x, most * time);
+    const double growth = step * x + std::min(step * x * x * x * x, steepest * time);
     return base_ * std::exp(std::min(growth, 10.0));
 }
 
@@ -269,6 +268,15 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         told_ = true;
         closed_ += std::chrono::duration<double>(*hint.wait).count();
     } else if (fresh) {
+        // So few, and then closed before half of them came through again: that was no window, but others who
+        // took what there was.
+        if (!waiting_ && window_.is_window() && window_.count() < few &&
+            window_.let_through() < 0.5 * window_.count()) {
+            window_ = {};
+            window_.begin(now);
+            limit_.start_anew();
+            cost_ = 0;
+        }
         if (streak_ >= 2 || window_.used_up()) {
             wait_in_silence(now, random);
         } else {
@@ -293,8 +301,8 @@ void rate_controller::count_episode(double times_rate, bool overtaken) {
 }
 
 void rate_controller::pause(const departure& d, instant now, const limit_hint& hint, random_source& random) {
-    limit_.note_refusal(d, d.at >= known_at_, now);
     if (!hint.wait) return;
+    limit_.note_refusal(d, now);
     const double margin = std::uniform_real_distribution<double>(0.01, 0.06)(random);
     const instant until = now + *hint.wait + span_of(margin);
     if (until <= parked_until_) return;
@@ -321,8 +329,9 @@ void rate_controller::wait_until(instant until, instant now) {
 // when it ends, so after a few quick tries the likely lengths of windows are tried.
 void rate_controller::wait_in_silence(instant now, random_source& random) {
     const double so_far = waiting_ ? seconds_of(now - waiting_since_) : 0;
-    // Where a refusal more is little among so many, it is not taken on trust that the window is used up.
-    const bool used_up = window_.used_up() && window_.count() < 500;
+    // Where a refusal more is little among so many, it is not taken on trust that the window is used up; nor
+    // where others may have left a bucket empty, which would be waited for again and again.
+    const bool used_up = window_.used_up() && window_.proven() && window_.count() < 500;
     double wait = 0;
     if (so_far < wall_after && !used_up) {
         const double intervals = std::pow(8, static_cast<double>(streak_) - (limit_.weight() < 8 ? 0 : 1));

@@ -46,9 +46,10 @@ class rate_controller {
     /// A refusal by the limit came.
     void throttled(const departure& d, instant now, const limit_hint& hint, random_source& random);
 
-    /// A refusal that seems to have another reason than the rate: the wait it asks for is kept, and it
-    /// changes nothing else for now; but it is remembered, since it may have been the rate after all.
+    /// A refusal that seems to have another reason than the rate: the wait it asks for is kept, and nothing
+    /// is learnt, unless it_was_the_rate() is called before the next that is due to the rate.
     void pause(const departure& d, instant now, const limit_hint& hint, random_source& random);
+    void it_was_the_rate() { limit_.count_noted(); }
 
     /// Nothing before the first refusal; the rate is 0 until enough was seen to tell it.
     [[nodiscard]] std::optional<learnt_limit> learnt() const noexcept;

@@ -20,7 +20,8 @@ double seconds_of(std::chrono::nanoseconds d) {
 window_estimate::window_estimate(const learnt_limit& remembered)
     : cycle_(std::clamp(remembered.cycle, 0.0, 86'400.0)),
       count_(std::clamp(remembered.burst, 1.0, 1e6)),
-      regular_(cycle_ > 0) {}
+      regular_(cycle_ > 0),
+      tested_(regular_) {}
 
 void window_estimate::begin(instant now) noexcept {
     since_ = now;
@@ -32,6 +33,7 @@ void window_estimate::opened(instant now, double waited, bool known) {
         const double cycle = seconds_of(now - since_);
         const double count = std::max(accepted_ - 1, 1.0);  // the last of them opens the next
         regular_ = std::abs(cycle / cycle_ - 1) < 0.1 && std::abs(count / count_ - 1) < 0.1;
+        tested_ = tested_ && regular_;
         cycle_ = cycle;
         count_ = count;
         closed_ = waited;
@@ -41,6 +43,7 @@ void window_estimate::opened(instant now, double waited, bool known) {
 }
 
 void window_estimate::still_closed(instant at) noexcept {
+    tested_ = tested_ || is_window();
     too_short_ = std::max(too_short_, seconds_of(at - since_));
 }
 
@@ -48,6 +51,11 @@ void window_estimate::still_closed(instant at) noexcept {
 bool window_estimate::is_window() const noexcept {
     constexpr double shortest = 4;
     return cycle_ > shortest && (regular_ || closed_ > std::max(shortest, 0.5 * cycle_));
+}
+
+bool window_estimate::proven() const noexcept {
+    constexpr double many = 60;
+    return tested_ || count_ >= many;
 }
 
 // A cycle that was found late may be shorter. At first a little more than the round length is waited for:

@@ -29,6 +29,9 @@ class window_estimate {
     [[nodiscard]] double count() const noexcept { return count_; }
     /// Requests let through since it opened.
     [[nodiscard]] double let_through() const noexcept { return accepted_; }
+    /// It was found closed when it should have been, and not only when it was met; or it lets so many through
+    /// that others cannot have made a bucket look like it.
+    [[nodiscard]] bool proven() const noexcept;
     [[nodiscard]] bool used_up() const noexcept { return is_window() && accepted_ > 0.95 * count_; }
     [[nodiscard]] instant opened_at() const noexcept { return since_; }
     /// How long to wait for the next opening, in seconds from now.
@@ -40,6 +43,7 @@ class window_estimate {
     double closed_ = 0;     ///< seconds that the last wait took
     double too_short_ = 0;  ///< seconds after an opening at which it was closed still
     bool regular_ = false;  ///< the last two cycles were alike
+    bool tested_ = false;   ///< closed once more after its count, since its cycle is known
     instant since_{};
     double accepted_ = 0;
 };

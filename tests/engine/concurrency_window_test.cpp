@@ -148,10 +148,10 @@ TEST_CASE("window: where so much company is let through afterwards, an earlier r
         CAPTURE(let_through);
         concurrency_window w(64);
         instant now = start;
-        for (std::size_t i = 0; i < 16; ++i) w.answered(4, now, now + 10ms), now += 1ms;
+        for (std::size_t i = 0; i < 20; ++i) w.answered(5, now, now + 10ms), now += 1ms;
         CHECK_FALSE(w.refused(5, now, now, 1000ms));
         now += 1s;
-        for (std::size_t i = 0; i < 18; ++i) w.answered(let_through ? 6 : 4, now, now + 10ms), now += 1ms;
+        for (std::size_t i = 0; i < 12; ++i) w.answered(let_through ? 6 : 4, now, now + 10ms), now += 1ms;
         CHECK(w.refused(7, now, now, 1000ms) != let_through);
         CHECK(w.limit() == (let_through ? 0 : 4));
     }

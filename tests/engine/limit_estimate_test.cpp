@@ -48,7 +48,7 @@ class paced_user {
                     if (limit.admit(sent[seen].arrival)) continue;
                     if (fresh) known_at = now_ + flight;
                     if (laid_to_other)
-                        estimate.note_refusal(sent[seen].d, fresh, at(known_at));
+                        estimate.note_refusal(sent[seen].d, at(known_at));
                     else
                         estimate.refused(sent[seen].d, fresh, at(known_at), jitter, pace);
                     fresh = false;
@@ -133,6 +133,7 @@ TEST_CASE("estimate: a refusal that was laid to another reason still ends a stre
         user.work(limit, pace, 1, 1);
         user.work(limit, pace * 0.9, 1, 1, 0, 0, true);
         CHECK(user.estimate.weight() == 0);
+        user.estimate.count_noted();
         user.work(limit, pace * 0.8, 1, 1);
         CHECK(user.estimate.rate() > 43);
         CHECK(user.estimate.rate() < 58);

@@ -265,3 +265,29 @@ TEST_CASE("rate controller: refused from the very first request on, without a wo
         CHECK(now - instant{1h} < 30s);
     }
 }
+
+namespace {
+
+/// A bucket of 50 a second that others keep empty for 21 s, all but for a moment after 10 and after 20 s.
+class crowded_bucket final : public sim::limiter {
+  public:
+    bool admit(double now) override {
+        const bool crowded =
+            (now > 0.02 && now < 10.5) || (now > 13 && now < 20.5) || (now > 20.51 && now < 21);
+        return !crowded && bucket_.admit(now);
+    }
+    [[nodiscard]] double wait(double now) const override { return bucket_.wait(now); }
+    [[nodiscard]] double allowance(double end) const override { return bucket_.allowance(end); }
+
+  private:
+    sim::token_bucket bucket_{50, 10};
+};
+
+}  // namespace
+
+TEST_CASE("rate: one that others left next to nothing does not take that for a window") {
+    crowded_bucket limit;
+    bucket_user user;
+    user.work_until(40, limit);
+    CHECK(user.work_until(60, limit) > 0.75 * 20 * 50);
+}
