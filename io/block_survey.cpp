@@ -19,6 +19,8 @@
 namespace muster {
 namespace {
 
+constexpr std::size_t max_blank = 4096;  // bytes before the header; they are read with each block
+
 /// Two texts, one behind the other.
 class two_texts final : public byte_source {
   public:
@@ -209,10 +211,18 @@ std::optional<survey> survey_in_blocks(const job_file& job, const row_mapper& ma
     const auto pass = job.start_pass();
     csv_cutter cutter(pass->bytes(), block_bytes);
     auto next = cutter.next();
-    if (!next || header_size(next->text) == 0) return std::nullopt;
-    const std::string header = next->text.substr(0, header_size(next->text));
-    next->text.erase(0, header.size());
-    next->first_line += static_cast<std::uint64_t>(std::ranges::count(header, '\n'));
+    std::string header;  // with the blank lines before it: what is wrong in them its reader finds
+    for (; next && !next->text.empty() && header_size(next->text) == 0; next = cutter.next()) {
+        header += next->text;
+        if (header.size() > max_blank) return std::nullopt;
+    }
+    if (!next || next->text.empty()) return std::nullopt;
+    const std::size_t size = header_size(next->text);
+    header.append(next->text, 0, size);
+    next->first_line += static_cast<std::uint64_t>(
+        std::count_if(next->text.begin(), next->text.begin() + static_cast<std::ptrdiff_t>(size),
+                      [](char c) { return c == '\n'; }));
+    next->text.erase(0, size);
 
     two_texts header_alone(header, {});
     const auto header_reader = make_csv_reader(header_alone, {});

@@ -66,11 +66,11 @@ TEST_CASE("survey: read in blocks by several threads, a job comes to the same as
         const auto mapper = row_mapper::create({});
         const auto expected = survey_job(*job, *mapper, 1000);
         for (const std::size_t block_bytes :
-             {std::size_t{1}, std::size_t{100}, std::size_t{500}, std::size_t{100'000}}) {
+             {std::size_t{1}, std::size_t{40}, std::size_t{500}, std::size_t{100'000}}) {
             CAPTURE(block_bytes);
             const auto found =
                 survey_in_blocks(*job, *mapper, 1000, static_cast<unsigned>(1 + random() % 3), block_bytes);
-            if (!faulty && block_bytes > 2) CHECK(found.has_value());  // not where a blank line fills a block
+            if (!faulty) CHECK(found.has_value());
             ++(found ? in_blocks : in_order);
             if (!found) continue;
             REQUIRE(expected.has_value());
