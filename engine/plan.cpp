@@ -128,15 +128,15 @@ void plan_builder::examine(const entry* begin, const entry* end) {
 }
 
 // All entries of these buckets, by subject and line.
-void plan_builder::sort(std::span<std::vector<entry>* const> from, std::vector<entry>& sorted) {
+void plan_builder::sort(std::span<bucket* const> from, std::vector<entry>& sorted) {
     const auto before = [](const entry& a, const entry& b) {
         return a.subject != b.subject ? a.subject < b.subject : a.rest < b.rest;
     };
     sorted.clear();
     std::size_t size = 0;
-    for (const auto* bucket : from) size += bucket->size();
+    for (const bucket* b : from) size += b->size();
     if (size <= few) {
-        for (const auto* bucket : from) sorted.insert(sorted.end(), bucket->begin(), bucket->end());
+        for (const bucket* b : from) sorted.insert(sorted.end(), b->begin(), b->end());
         std::ranges::sort(sorted, before);
         return;
     }
@@ -145,12 +145,12 @@ void plan_builder::sort(std::span<std::vector<entry>* const> from, std::vector<e
         return (e.subject >> (64 - bucket_bits - next_bits)) & (parts - 1);
     };
     std::array<std::size_t, parts + 1> ends{};  // first the begin of each, which moves as it is filled
-    for (const auto* bucket : from)
-        for (const entry& e : *bucket) ++ends[part_of(e) + 1];
+    for (const bucket* b : from)
+        for (const entry& e : *b) ++ends[part_of(e) + 1];
     std::partial_sum(ends.begin(), ends.end(), ends.begin());
     sorted.resize(size);
-    for (const auto* bucket : from)
-        for (const entry& e : *bucket) sorted[ends[part_of(e)]++] = e;
+    for (const bucket* b : from)
+        for (const entry& e : *b) sorted[ends[part_of(e)]++] = e;
     auto begin = sorted.begin();
     for (std::size_t i = 0; i < parts; ++i) {
         const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(ends[i]);
@@ -159,10 +159,10 @@ void plan_builder::sort(std::span<std::vector<entry>* const> from, std::vector<e
     }
 }
 
-void plan_builder::examine_bucket(std::span<plan_builder> parts, std::size_t bucket,
+void plan_builder::examine_bucket(std::span<plan_builder> parts, std::size_t number,
                                   std::vector<entry>& sorted) {
-    std::vector<std::vector<entry>*> from;
-    for (plan_builder& part : parts) from.push_back(&part.buckets_[bucket]);
+    std::vector<bucket*> from;
+    for (plan_builder& part : parts) from.push_back(&part.buckets_[number]);
     sort(from, sorted);
     for (auto* of_part : from) *of_part = {};
     const entry* const end = sorted.data() + sorted.size();

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <span>
 #include <string>
@@ -66,14 +67,15 @@ class plan_builder {
         std::uint64_t subject;  // fingerprint
         std::uint64_t rest;     // line (40 bits), operation (4), fingerprint of the user (20)
     };
-    static void sort(std::span<std::vector<entry>* const> from, std::vector<entry>& sorted);
+    using bucket = std::deque<entry>;  // which does not move what it holds as it grows
+    static void sort(std::span<bucket* const> from, std::vector<entry>& sorted);
     void examine(const entry* begin, const entry* end);
-    void examine_bucket(std::span<plan_builder> parts, std::size_t bucket, std::vector<entry>& sorted);
+    void examine_bucket(std::span<plan_builder> parts, std::size_t number, std::vector<entry>& sorted);
     void note(row_conflict::kind what, const entry& first, const entry& second);
 
     std::size_t keep_;
     plan plan_;
-    std::vector<std::vector<entry>> buckets_;  // by the first bits of the subject
+    std::vector<bucket> buckets_;  // by the first bits of the subject
 };
 
 }  // namespace muster
