@@ -12,6 +12,7 @@ constexpr double first_in_flight = 4;       // before anything is known
 constexpr double accepted_per_flight = 64;  // one more in flight for so many accepted
 constexpr double surely_many = 1e6;         // requests in flight: no limit of ours
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
+constexpr double dear = 0.05;               // seconds: a refusal that costs more is worth being avoided
 constexpr double least_margin = 0.005;      // below a well-known rate, where refusals cost time
 constexpr double part_of_doubt = 0.3;   // of how much the rate is in doubt, below one that is not well known
 constexpr double steepest = 1.4;        // growth of the pace: a doubling in half a second
@@ -105,7 +106,7 @@ double rate_controller::pace(instant now) const noexcept {
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
     // known.
     const double step =
-        cost_ > 0.05 ? std::max(0.3 * limit_.uncertainty(), 0.0075) : std::max(limit_.uncertainty(), finest);
+        cost_ > dear ? std::max(0.3 * limit_.uncertainty(), 0.0075) : std::max(limit_.uncertainty(), finest);
     const double settled = std::max({100 / limit_.rate(), std::min(200 / limit_.rate(), 5.0), 3 * latency_});
     const double costly = std::clamp(2 * cost_ / limit_.uncertainty(), 16 * cost_, 160 * cost_);
     const double shortest = std::max({8 / limit_.rate(), 3 * latency_, 0.1});
@@ -131,7 +132,7 @@ double rate_controller::unpaced() const noexcept {
 // doubt ends in a refusal soon, whatever it begins with.
 double rate_controller::below_limit() const noexcept {
     return limit_.rate() *
-           (1 - (cost_ > 0.05 ? std::max(part_of_doubt * limit_.uncertainty(), least_margin) : 0));
+           (1 - (cost_ > dear ? std::max(part_of_doubt * limit_.uncertainty(), least_margin) : 0));
 }
 
 void rate_controller::forget_refusals(instant now) {
@@ -239,7 +240,7 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     const double rate_then = limit_.rate();
     const double doubt = limit_.uncertainty();
     // Where a refusal is dear, the pace begins below the rate: refused there, it is hardly by chance.
-    const double overrun_by_chance = cost_ > 0.05 ? 0 : well_known;
+    const double overrun_by_chance = cost_ > dear ? 0 : well_known;
     const bool overtaken = limited_ && !free_ && limit_.weight() >= 20 &&
                            pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
