@@ -208,7 +208,7 @@ plan finish(std::span<plan_builder> plans, unsigned threads) {
 
 std::optional<survey> survey_in_blocks(const job_file& job, const row_mapper& mapper, std::size_t keep,
                                        unsigned threads, std::size_t block_bytes) {
-    const auto pass = job.start_pass();
+    const auto pass = job.start_pass(hashing::on);
     csv_cutter cutter(pass->bytes(), block_bytes);
     auto next = cutter.next();
     std::string header;  // with the blank lines before it: what is wrong in them its reader finds

@@ -9,7 +9,9 @@
 
 namespace muster {
 
-file_source::file_source(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+file_source::file_source(int fd, std::string name, hashing hashed) : fd_(fd), name_(std::move(name)) {
+    if (hashed == hashing::on) digest_.emplace();
+}
 
 result<std::size_t> file_source::read(std::span<char> to) {
     if (ended_) return 0;
@@ -22,7 +24,7 @@ result<std::size_t> file_source::read(std::span<char> to) {
                                                 std::generic_category().message(errno)));
     }
     const auto bytes = static_cast<std::size_t>(got);
-    digest_.add(to.first(bytes));
+    if (digest_) digest_->add(to.first(bytes));
     offset_ += bytes;
     ended_ = bytes == 0 && !to.empty();
     return bytes;

@@ -3,8 +3,6 @@
 // open file.
 #include "io/job_file.hpp"
 
-#include "io/file_source.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -77,9 +75,9 @@ result<void> check_kind(const std::string& name, const struct stat& about) {
 
 class file_pass final : public job_file::pass {
   public:
-    file_pass(int fd, const std::string& name, std::string path, job_format format)
+    file_pass(int fd, const std::string& name, std::string path, job_format format, hashing hashed)
         : path_(std::move(path)),
-          source_(fd, name),
+          source_(fd, name, hashed),
           reader_(format == job_format::csv ? make_csv_reader(source_, name)
                                             : make_jsonl_reader(source_, name)) {}
 
@@ -151,12 +149,12 @@ std::uint64_t job_file::size() const noexcept {
     return impl_->size;
 }
 
-std::unique_ptr<job_file::pass> job_file::start_pass() const {
-    return std::make_unique<file_pass>(impl_->fd, impl_->name, impl_->path, impl_->format);
+std::unique_ptr<job_file::pass> job_file::start_pass(hashing hashed) const {
+    return std::make_unique<file_pass>(impl_->fd, impl_->name, impl_->path, impl_->format, hashed);
 }
 
 result<std::string> job_file::hash() const {
-    file_source source(impl_->fd, impl_->name);
+    file_source source(impl_->fd, impl_->name, hashing::on);
     std::vector<char> chunk(256 * 1024);
     while (true) {
         const auto read = source.read(chunk);

@@ -1,6 +1,7 @@
 // A job file on disk: its format, its identity (path, size, SHA-256), and passes over its records.
 #pragma once
 
+#include "io/file_source.hpp"
 #include "io/record_reader.hpp"
 
 #include <cstdint>
@@ -34,7 +35,7 @@ class job_file {
     [[nodiscard]] std::uint64_t size() const noexcept;  ///< when it was opened
 
     /// A pass over the records from the start. A pass reads on its own position and outlives nothing: the
-    /// job_file must stay. Every byte that a pass reads is hashed.
+    /// job_file must stay.
     class pass {
       public:
         virtual ~pass() = default;
@@ -42,10 +43,11 @@ class job_file {
         /// The bytes themselves, for who reads records() otherwise; not both.
         [[nodiscard]] virtual byte_source& bytes() noexcept = 0;
         [[nodiscard]] virtual std::uint64_t bytes_read() const noexcept = 0;
-        /// The identity of the bytes read; complete only at the end of the data.
+        /// The identity of the bytes read; complete only at the end of the data, and without a SHA-256 where
+        /// they are not hashed.
         [[nodiscard]] virtual job_identity identity() const = 0;
     };
-    [[nodiscard]] std::unique_ptr<pass> start_pass() const;
+    [[nodiscard]] std::unique_ptr<pass> start_pass(hashing hashed) const;
 
     /// SHA-256 of the whole content, 64 hexadecimal digits. Fails (bad_job) when it cannot be read.
     [[nodiscard]] result<std::string> hash() const;

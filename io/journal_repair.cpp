@@ -24,7 +24,7 @@ result<std::vector<line_member>> members_of(const job_file& job, const journal_h
     auto mapper = row_mapper::create(header.mapping);
     if (!mapper) return mapper.error();
     std::vector<line_member> members(static_cast<std::size_t>(header.rows));
-    const auto pass = job.start_pass();
+    const auto pass = job.start_pass(hashing::off);
     record current;
     row_view r;
     for (std::size_t i = 0; i < members.size(); ++i) {

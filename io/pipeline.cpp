@@ -50,7 +50,7 @@ struct pipeline::impl {
         : parts(std::move(p)),
           options(o),
           coord(o.decisions, parts.before.counts(), parts.journal, parts.observer),
-          pass(parts.job.start_pass()),
+          pass(parts.job.start_pass(hashing::on)),
           timer(parts.context),
           gap(o.decisions.max_attempts, o.outage_timeout, o.reached_before),
           random(o.decisions.seed + 1),

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <future>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,6 +65,10 @@ void read_outcome_of(std::uint64_t row, row_state state, std::uint64_t offset, c
 }  // namespace
 
 result<report_result> write_report(const report_request& request, int fd, const std::string& name) {
+    const auto first = read_journal_header(request.journal);
+    if (!first) return first.error();
+    // The job is hashed meanwhile.
+    auto opened = std::async([&] { return open_job_of(*first, request.journal); });
     std::vector<std::uint64_t> offsets;
     const auto contents = read_journal(request.journal, [&](const row_outcome& o, std::uint64_t offset) {
         if (offsets.size() <= o.row) offsets.resize(static_cast<std::size_t>(o.row) + 1);
@@ -75,7 +80,7 @@ result<report_result> write_report(const report_request& request, int fd, const 
     const journal_header& header = contents->replay.header();
     const auto& states = contents->replay.rows();
     offsets.resize(states.size());
-    const auto job = open_job_of(header, request.journal);
+    const auto job = opened.get();
     if (!job) return job.error();
     const auto mapper = row_mapper::create(header.mapping);
     if (!mapper) return mapper.error();
@@ -86,7 +91,7 @@ result<report_result> write_report(const report_request& request, int fd, const 
                                                          : report_kind::job_jsonl;
     const auto format = make_report_format(kind, header.columns, *mapper);
     const bool all = std::ranges::none_of(request.only, [](bool b) { return b; });
-    const auto pass = job->start_pass();
+    const auto pass = job->start_pass(hashing::off);
     report_result done{.mapping = header.mapping};
     std::string out;
     format->begin(out);

@@ -37,7 +37,7 @@ result<survey> survey_job(const job_file& job, row_mapper mapper, std::size_t ke
         } catch (const std::bad_alloc&) {  // one thread may have enough
         }
     }
-    const auto pass = job.start_pass();
+    const auto pass = job.start_pass(hashing::on);
     record_reader& reader = pass->records();
     plan_builder builder(keep);
     record current;

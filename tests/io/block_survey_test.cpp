@@ -177,7 +177,7 @@ TEST_CASE("csv_cutter: blocks end with records, hold all, and know their lines")
         const auto path = files.write("job.csv", "a,b\nc,");
         const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
         REQUIRE(fd >= 0);
-        file_source source(fd, path);
+        file_source source(fd, path, hashing::on);
         csv_cutter growing(source, 100);
         CHECK(growing.next()->text == "a,b\n");
         REQUIRE(::pwrite(fd, "d\n", 2, 6) == 2);

@@ -121,8 +121,8 @@ TEST_CASE("job file: several passes at once, each with the identity of the bytes
     REQUIRE(file.has_value());
     CHECK(file->size() == 8);
     CHECK(file->path() == fs::canonical(dir.path("job.csv")).string());
-    const auto first = file->start_pass();
-    const auto second = file->start_pass();
+    const auto first = file->start_pass(hashing::on);
+    const auto second = file->start_pass(hashing::on);
     record each;
     for (const std::string_view want : {"1", "2"}) {
         for (const auto* pass : {&first, &second}) {
@@ -140,6 +140,12 @@ TEST_CASE("job file: several passes at once, each with the identity of the bytes
     CHECK(first->identity().path == file->path());
     CHECK(first->identity().sha256 == "6d9ecfa7dc8898c38efcaeff29df2026f8e4b86500e625cfc520ea332c633aa9");
     CHECK(first->identity().sha256 == first->identity().sha256);
+
+    const auto unhashed = file->start_pass(hashing::off);
+    for (auto found = unhashed->records().next(each); found.has_value() && *found;)
+        found = unhashed->records().next(each);
+    CHECK(unhashed->identity().size == 8);
+    CHECK(unhashed->identity().sha256.empty());
 }
 
 TEST_CASE("job file: a byte order mark, blank lines and a missing last line break belong to the identity") {
@@ -151,7 +157,7 @@ TEST_CASE("job file: a byte order mark, blank lines and a missing last line brea
                                         "a\n\n1\n", "a\n1\n\n", "a\r\n1\n"}) {
         const auto file = job_file::open(dir.write("job.csv", text), {});
         REQUIRE(file.has_value());
-        const auto pass = file->start_pass();
+        const auto pass = file->start_pass(hashing::on);
         record each;
         for (auto found = pass->records().next(each); found.has_value() && *found;)
             found = pass->records().next(each);
@@ -164,7 +170,7 @@ TEST_CASE("job file: a byte order mark, blank lines and a missing last line brea
 TEST_CASE("job file: a read error names the file and the place") {
     const scratch_directory dir;
     const int directory = ::open(dir.path("").c_str(), O_RDONLY | O_CLOEXEC);
-    file_source source(directory, "job.csv");
+    file_source source(directory, "job.csv", hashing::on);
     std::array<char, 16> bytes{};
     const auto read = source.read(bytes);
     ::close(directory);
