@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <exception>
 #include <functional>
@@ -20,23 +19,6 @@ namespace muster {
 namespace {
 
 constexpr std::size_t max_blank = 4096;  // bytes before the header; they are read with each block
-
-/// Two texts, one behind the other.
-class two_texts final : public byte_source {
-  public:
-    two_texts(std::string_view first, std::string_view second) : left_{first, second} {}
-
-    result<std::size_t> read(std::span<char> to) override {
-        if (left_[0].empty()) std::swap(left_[0], left_[1]);
-        const std::size_t n = std::min(to.size(), left_[0].size());
-        if (n > 0) std::memcpy(to.data(), left_[0].data(), n);
-        left_[0].remove_prefix(n);
-        return n;
-    }
-
-  private:
-    std::string_view left_[2];
-};
 
 /// Up to the end of the first line that is not blank; 0 where there is none.
 std::size_t header_size(std::string_view text) {
@@ -105,13 +87,13 @@ class block_reader {
     block_reader(block_queue& queue, std::string_view header, const row_mapper& mapper, std::size_t keep)
         : plan(keep),
           queue_(queue),
-          header_(header),
+          header_size_(header.size()),
           header_lines_(static_cast<std::uint64_t>(std::ranges::count(header, '\n'))),
           mapper_(mapper) {}
 
     void work() {
         try {
-            while (const auto b = queue_.pop())
+            while (auto b = queue_.pop())
                 if (!read(*b)) queue_.give_up();
         } catch (...) {
             queue_.give_up();
@@ -125,10 +107,9 @@ class block_reader {
     /// False where blocks may be cut in the middle of records: one of this block's breaks a rule of CSV's,
     /// and a quote may be why. Where the block has no quotes, only an earlier one can have put the cuts out
     /// of step, and its reader gives up.
-    bool read(const csv_cutter::block& b) {
-        const bool no_quotes = b.text.find('"') == b.text.npos;
-        two_texts source(header_, b.text);
-        const auto reader = make_csv_reader(source, {});
+    bool read(csv_cutter::block& b) {
+        const bool no_quotes = b.text().find('"', header_size_) == std::string_view::npos;
+        const auto reader = make_csv_reader_in_place(std::span(b.bytes), {});
         for (;;) {
             const auto got = reader->next(current_);
             if (!got || (current_.misshapen && !no_quotes)) return false;
@@ -143,7 +124,7 @@ class block_reader {
     }
 
     block_queue& queue_;
-    std::string_view header_;
+    std::size_t header_size_;  // each block begins with the header
     std::uint64_t header_lines_;
     row_mapper mapper_;
     record current_;
@@ -210,22 +191,21 @@ std::optional<survey> survey_in_blocks(const job_file& job, const row_mapper& ma
                                        unsigned threads, std::size_t block_bytes) {
     const auto pass = job.start_pass(hashing::on);
     csv_cutter cutter(pass->bytes(), block_bytes);
+    // The header's block, and blank ones before it: what is wrong in them its reader finds.
     auto next = cutter.next();
-    std::string header;  // with the blank lines before it: what is wrong in them its reader finds
-    for (; next && !next->text.empty() && header_size(next->text) == 0; next = cutter.next()) {
-        header += next->text;
-        if (header.size() > max_blank) return std::nullopt;
+    std::string blank;
+    for (; next && !next->text().empty() && header_size(next->text()) == 0; next = cutter.next()) {
+        blank += next->text();
+        if (blank.size() > max_blank) return std::nullopt;
     }
-    if (!next || next->text.empty()) return std::nullopt;
-    const std::size_t size = header_size(next->text);
-    header.append(next->text, 0, size);
-    next->first_line += static_cast<std::uint64_t>(
-        std::count_if(next->text.begin(), next->text.begin() + static_cast<std::ptrdiff_t>(size),
-                      [](char c) { return c == '\n'; }));
-    next->text.erase(0, size);
+    if (!next || next->text().empty()) return std::nullopt;
+    const std::string header = blank + std::string(next->text().substr(0, header_size(next->text())));
+    next->bytes.insert(0, blank);
+    next->first_line = 1 + static_cast<std::uint64_t>(std::ranges::count(header, '\n'));
+    cutter.begin_each_with(header);
 
-    two_texts header_alone(header, {});
-    const auto header_reader = make_csv_reader(header_alone, {});
+    std::string header_alone = header + std::string(record_buffer::padding, '\0');
+    const auto header_reader = make_csv_reader_in_place(std::span(header_alone), {});
     record none;
     const auto read = header_reader->next(none);
     survey s{.of = {}, .identity = {}, .columns = header_reader->columns(), .suspicious = {}};
@@ -241,8 +221,7 @@ std::optional<survey> survey_in_blocks(const job_file& job, const row_mapper& ma
         block_reader& reader = readers.emplace_back(queue, header, mapper, keep);
         if (!working.start([&reader] { reader.work(); }) && i == 0) return std::nullopt;
     }
-    if (next->text.empty()) next = cutter.next();
-    while (next && !next->text.empty() && queue.push(std::move(*next))) next = cutter.next();
+    while (next && !next->text().empty() && queue.push(std::move(*next))) next = cutter.next();
     if (!next) queue.give_up();
     queue.close();
     working.join();

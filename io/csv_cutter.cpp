@@ -28,27 +28,35 @@ csv_cutter::csv_cutter(byte_source& source, std::size_t block_bytes)
     : source_(source), block_bytes_(block_bytes) {}
 
 result<csv_cutter::block> csv_cutter::next() {
-    block b{.text = std::exchange(rest_, {}), .first_line = line_};
+    std::string text = header_;
+    text += std::exchange(rest_, {});
     end_ = 0;
     while (end_ == 0) {
-        const std::size_t before = b.text.size();
-        if (before > max_record_bytes + block_bytes_)
+        const std::size_t before = text.size();
+        if (before > header_.size() + max_record_bytes + block_bytes_)
             return error(errc::bad_job, "no record ends for longer than one may be");
-        const auto more = read(b.text);
+        const auto more = read(text);
         if (!more) return more.error();
-        look(b.text, before);
-        if (!*more) end_ = b.text.size();
-        if (b.text.empty()) return b;
+        look(text, before);
+        if (*more) continue;
+        end_ = text.size();
+        if (end_ == header_.size()) return block{.bytes = std::string(record_buffer::padding, '\0')};
     }
-    rest_.assign(b.text, end_);
-    b.text.resize(end_);
-    line_ += line_feeds(b.text);
-    return b;
+    rest_.assign(text, end_);
+    const std::uint64_t first_line = std::exchange(
+        line_, line_ + line_feeds(std::string_view(text).substr(header_.size(), end_ - header_.size())));
+    text.resize(end_ + record_buffer::padding);
+    return block{.bytes = std::move(text), .first_line = first_line};
+}
+
+void csv_cutter::begin_each_with(std::string header) {
+    header_ = std::move(header);
 }
 
 result<bool> csv_cutter::read(std::string& text) {
     const std::size_t before = text.size();
     std::size_t size = before;
+    text.reserve(before + block_bytes_ + record_buffer::padding);
     text.resize(before + block_bytes_);
     while (size < text.size()) {
         const auto got = source_.read(std::span(text).subspan(size));

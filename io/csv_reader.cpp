@@ -47,8 +47,8 @@ std::string_view undouble(char* begin, char* end) {
 
 class csv_reader final : public record_reader {
   public:
-    csv_reader(byte_source& source, std::string name)
-        : name_(std::move(name)), buffer_(source), scanner_(buffer_) {}
+    csv_reader(record_buffer buffer, std::string name)
+        : name_(std::move(name)), buffer_(std::move(buffer)), scanner_(buffer_) {}
 
     result<bool> next(record& out) override {
         if (failure_) return *failure_;
@@ -58,6 +58,7 @@ class csv_reader final : public record_reader {
     }
 
     const std::vector<std::string>& columns() const noexcept override { return columns_; }
+    std::uint64_t header_line() const noexcept override { return header_line_; }
 
   private:
     error bad(std::uint64_t line, std::string_view what) const {
@@ -69,6 +70,7 @@ class csv_reader final : public record_reader {
         const auto found = find_record();
         if (!found) return found.error();
         if (!*found) return bad(line_, "there is no header row");
+        header_line_ = line_;
         if (auto read = read_header(); !read) return read.error();
         has_header_ = true;
         return read_record(out);
@@ -230,6 +232,7 @@ class csv_reader final : public record_reader {
     std::vector<std::string_view> names_;  // of columns_
     std::size_t header_fields_ = 0;        // with the unnamed ones that end the row
     std::uint64_t line_ = 1;
+    std::uint64_t header_line_ = 0;
     bool has_header_ = false;
     bool passing_ = false;  // the scanner stands on something to be passed over
 };
@@ -237,7 +240,11 @@ class csv_reader final : public record_reader {
 }  // namespace
 
 std::unique_ptr<record_reader> make_csv_reader(byte_source& source, std::string name) {
-    return std::make_unique<csv_reader>(source, std::move(name));
+    return std::make_unique<csv_reader>(record_buffer(source), std::move(name));
+}
+
+std::unique_ptr<record_reader> make_csv_reader_in_place(std::span<char> padded_text, std::string name) {
+    return std::make_unique<csv_reader>(record_buffer(padded_text), std::move(name));
 }
 
 }  // namespace muster

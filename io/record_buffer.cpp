@@ -22,11 +22,16 @@ std::unique_ptr<char[]> allocate(std::size_t capacity) {
 }  // namespace
 
 record_buffer::record_buffer(byte_source& source)
-    : source_(source),
+    : source_(&source),
       bytes_(allocate(first_capacity)),
       capacity_(first_capacity),
       begin_(bytes_.get()),
       end_(bytes_.get()) {}
+
+record_buffer::record_buffer(std::span<char> padded_text)
+    : begin_(padded_text.data()), end_(begin_ + padded_text.size() - padding), ended_(true) {
+    *end_ = '\n';
+}
 
 std::size_t record_buffer::capacity_behind_end() const noexcept {
     return static_cast<std::size_t>(bytes_.get() + capacity_ - end_);
@@ -49,7 +54,7 @@ void record_buffer::make_room() {
 result<std::size_t> record_buffer::refill() {
     if (ended_) return std::size_t{0};
     make_room();
-    const auto read = source_.read({end_, capacity_behind_end()});
+    const auto read = source_->read({end_, capacity_behind_end()});
     if (!read) return read.error();
     end_ += *read;
     ended_ = *read == 0;

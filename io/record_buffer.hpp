@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string_view>
 
 namespace muster {
@@ -19,6 +20,8 @@ class record_buffer {
 
     /// The source must outlive the buffer.
     explicit record_buffer(byte_source& source);
+    /// Looks at a text in memory in place, and may change it. The last `padding` bytes are not part of it.
+    explicit record_buffer(std::span<char> padded_text);
 
     /// From the start of the current record to the last byte read so far.
     [[nodiscard]] char* begin() const noexcept { return begin_; }
@@ -40,9 +43,9 @@ class record_buffer {
     [[nodiscard]] std::size_t capacity_behind_end() const noexcept;
     void make_room();
 
-    byte_source& source_;
+    byte_source* source_ = nullptr;  // none: all is there
     std::unique_ptr<char[]> bytes_;
-    std::size_t capacity_;  // without the padding
+    std::size_t capacity_ = 0;  // without the padding
     char* begin_;
     char* end_;
     bool ended_ = false;

@@ -5,6 +5,7 @@
 #include "io/byte_source.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,10 +30,16 @@ class record_reader {
     /// Column names in the order of first appearance: CSV, the header row (read by the first next());
     /// JSONL, all names seen so far, up to a bound of 1,000.
     [[nodiscard]] virtual const std::vector<std::string>& columns() const noexcept = 0;
+
+    /// The line on which the header row starts (CSV, read by the first next()); 0 where there is none.
+    [[nodiscard]] virtual std::uint64_t header_line() const noexcept { return 0; }
 };
 
 /// `name` is the file's name as messages give it. The source must outlive the reader.
 std::unique_ptr<record_reader> make_csv_reader(byte_source& source, std::string name);
+/// Reads a text in memory in place and may change it; the last record_buffer::padding bytes are not part of
+/// it.
+std::unique_ptr<record_reader> make_csv_reader_in_place(std::span<char> padded_text, std::string name);
 std::unique_ptr<record_reader> make_jsonl_reader(byte_source& source, std::string name);
 
 }  // namespace muster

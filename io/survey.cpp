@@ -48,7 +48,9 @@ result<survey> survey_job(const job_file& job, row_mapper mapper, std::size_t ke
         if (!header_checked) {
             header_checked = true;
             const auto fits = mapper.check_header(views(reader.columns()));
-            if (!fits) return error(errc::bad_job, fmt::format("{}:1: {}", job.name(), fits.error().message));
+            if (!fits)
+                return error(errc::bad_job, fmt::format("{}:{}: {}", job.name(), reader.header_line(),
+                                                        fits.error().message));
         }
         if (!*got) break;
         row_view r;

@@ -92,6 +92,7 @@ FUZZ_TARGET(csv_reader) {
     const reading whole = read_all(make_csv_reader, std::string(input));
     for (const std::size_t chunk : {std::size_t{1}, 3 + input.size() % 97})
         require(same(read_all(make_csv_reader, std::string(input), chunk), whole), "chunks of any size read the same");
+    require(same(read_csv_in_place(input), whole), "in place it reads the same");
     check_rows(input);
     if (whole.columns.empty() || (whole.records.empty() && !whole.failure.empty())) return;
     compare_with_reference(input, whole);

@@ -109,6 +109,16 @@ TEST_CASE("survey: what blocks cannot say is left to reading in order") {
     }
 }
 
+TEST_CASE("survey: what is wrong with the header is told with its line") {
+    const test::scratch_directory files;
+    const auto job = job_file::open(files.write("job.csv", "\n\r\noperation,userId\nassign,x\n"), {});
+    REQUIRE(job.has_value());
+    const auto found = survey_job(*job, *row_mapper::create({}), 10);
+    REQUIRE(found.has_error());
+    CHECK(found.error().message.find("job.csv:3: there is no column 'tokenSerialNumber'") !=
+          std::string::npos);
+}
+
 TEST_CASE("survey: a row that is wrong but keeps CSV's rules does not stop the reading in blocks") {
     const test::scratch_directory files;
     std::string text = "operation,userId,tokenSerialNumber,note\n";
@@ -164,9 +174,9 @@ TEST_CASE("csv_cutter: blocks end with records, hold all, and know their lines")
             for (;;) {
                 const auto b = cutter.next();
                 REQUIRE(b.has_value());
-                if (b->text.empty()) break;
+                if (b->text().empty()) break;
                 CHECK(b->first_line == 1 + static_cast<std::uint64_t>(std::ranges::count(all, '\n')));
-                all += b->text;
+                all += b->text();
                 CHECK((all == text || all == "a,b\n" || all.ends_with("\"\n\"\n") || all.ends_with("d\r\n") ||
                        all.ends_with("\n\n")));
             }
@@ -179,11 +189,24 @@ TEST_CASE("csv_cutter: blocks end with records, hold all, and know their lines")
         REQUIRE(fd >= 0);
         file_source source(fd, path, hashing::on);
         csv_cutter growing(source, 100);
-        CHECK(growing.next()->text == "a,b\n");
+        CHECK(growing.next()->text() == "a,b\n");
         REQUIRE(::pwrite(fd, "d\n", 2, 6) == 2);
-        CHECK(growing.next()->text == "c,");
-        CHECK(growing.next()->text.empty());
+        CHECK(growing.next()->text() == "c,");
+        CHECK(growing.next()->text().empty());
         ::close(fd);
+    }
+    SUBCASE("each block can begin with the header") {
+        test::memory_source source("a,b\n1,2\n3,4\n5,6", 100);
+        csv_cutter with_header(source, 5);
+        CHECK(with_header.next()->text() == "a,b\n");
+        with_header.begin_each_with("a,b\n");
+        for (const auto& [wanted, line] :
+             {std::pair("a,b\n1,2\n", 2U), {"a,b\n3,4\n", 3U}, {"a,b\n5,6", 4U}, {"", 0U}}) {
+            const auto b = with_header.next();
+            REQUIRE(b.has_value());
+            CHECK(b->text() == wanted);
+            CHECK(b->first_line == line);
+        }
     }
     test::memory_source failing(text, 5, 10);
     csv_cutter cutter(failing, 4);

@@ -2,12 +2,14 @@
 // in other chunks, a truncated one, a reference's.
 #pragma once
 
+#include "io/record_buffer.hpp"
 #include "io/record_reader.hpp"
 #include "tests/support/memory_source.hpp"
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,22 +43,31 @@ inline read_record copy_of(const record& from) {
     return to;
 }
 
-inline reading read_all(make_reader make, memory_source source) {
-    const auto reader = make(source, "job");
+inline reading read_all(record_reader& reader) {
     reading all;
     record each;
     for (;;) {
-        const auto found = reader->next(each);
+        const auto found = reader.next(each);
         if (!found) all.failure = found.error().message;
         if (!found || !*found) break;
         all.records.push_back(copy_of(each));
     }
-    all.columns = reader->columns();
+    all.columns = reader.columns();
     return all;
+}
+
+inline reading read_all(make_reader make, memory_source source) {
+    return read_all(*make(source, "job"));
 }
 
 inline reading read_all(make_reader make, std::string text, std::size_t chunk = memory_source::unlimited) {
     return read_all(make, memory_source(std::move(text), chunk));
+}
+
+inline reading read_csv_in_place(std::string_view text) {
+    std::vector<char> padded(text.begin(), text.end());
+    padded.resize(text.size() + record_buffer::padding, '"');
+    return read_all(*make_csv_reader_in_place(padded, "job"));
 }
 
 /// Whether `part` is what a reader makes of the front of a file: the same records, the last one perhaps cut
