@@ -26,6 +26,8 @@ constexpr double wall_after = 0.25;  // seconds of silence that make a wait of i
 // sends; cut by a share at each and growing by a share and a little more, all come to equal parts.
 constexpr int enough_signs = 2;  // refusals at a rate that should have been let through
 constexpr int most_signs = 4;
+constexpr double most_patience = 6;
+constexpr double too_soon = 30;      // requests let through since the refusal before
 constexpr double well_known = 0.02;  // a rate that is less in doubt is not overrun by chance
 constexpr double contended_cut = 0.1;
 constexpr double contended_floor = 0.75;  // of the rate as learnt, so that a few wrong signs cost little
@@ -291,7 +293,9 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
 void rate_controller::count_episode(double times_rate, bool overtaken) {
     // Refused too often: others use the limit too, or it is not as even as it seems.
     const double since = accepted_ - accepted_before_episode_;
-    patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, 6.0);
+    // If so after the longest patience, it is not the pace that brings the refusals.
+    if (patience_ >= most_patience && since < too_soon) overtaken = true;
+    patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, most_patience);
     accepted_before_episode_ = accepted_;
     // Refused far above the limit, it may have changed; that says nothing of others.
     constexpr double far_above = 1.15;
@@ -371,7 +375,9 @@ void rate_controller::recovered(instant now) {
                                             accepted_ / seconds_of(now - first_sent_));
     if (limit_.weight() < 8) limit_.assume_rate(in_the_long_run);
     if (!contended()) base_ = below_limit();
-    cost_ = std::max(0.0, paused - limit_.burst() / limit_.rate());
+    // A wait that nobody asked for, and no known window did, may have been longer than it had to be.
+    const bool due = told_ || (window_.is_window() && window_.proven());
+    cost_ = due ? std::max(0.0, paused - limit_.burst() / limit_.rate()) : 0;
     credit_ = window_.is_window() ? window_.count()
               : contended()       ? 0
                                   : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);

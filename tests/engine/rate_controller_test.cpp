@@ -291,3 +291,41 @@ TEST_CASE("rate: one that others left next to nothing does not take that for a w
     user.work_until(40, limit);
     CHECK(user.work_until(60, limit) > 0.75 * 20 * 50);
 }
+
+namespace {
+
+/// A bucket of 200 a second of which others leave 8 a second at first, nothing at all for a while in that,
+/// and then nearly everything: one in 40 requests still finds nothing.
+class jostled_bucket final : public sim::limiter {
+  public:
+    jostled_bucket(double closed_from, double closed_until)
+        : closed_from_(closed_from), closed_until_(closed_until) {}
+    bool admit(double now) override {
+        if (now > closed_from_ && now < closed_until_) return false;
+        if (now < 8) return left_.admit(now);
+        return ++asked_ % 40 != 0 && bucket_.admit(now);
+    }
+    [[nodiscard]] double wait(double now) const override { return bucket_.wait(now); }
+    [[nodiscard]] double allowance(double end) const override { return bucket_.allowance(end); }
+
+  private:
+    double closed_from_, closed_until_;
+    sim::token_bucket left_{8, 2}, bucket_{200, 20};
+    int asked_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("rate: what others take now and then does not keep a process at what little they left it once") {
+    jostled_bucket limit(0, 0);
+    bucket_user user;
+    user.work_until(60, limit);
+    CHECK(user.work_until(70, limit) > 120);
+}
+
+TEST_CASE("rate: a wait that nobody asked for is not what a refusal costs") {
+    jostled_bucket limit(0.1, 0.6);
+    bucket_user user;
+    user.work_until(60, limit);
+    CHECK(user.work_until(70, limit) > 200);
+}
