@@ -293,7 +293,7 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
 void rate_controller::count_episode(double times_rate, bool overtaken) {
     // Refused too often: others use the limit too, or it is not as even as it seems.
     const double since = accepted_ - accepted_before_episode_;
-    // If so after the longest patience, it is not the pace that brings the refusals.
+    // If so in spite of the longest patience, it is not the pace that brings the refusals, whatever it is.
     if (patience_ >= most_patience && since < too_soon) overtaken = true;
     patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, most_patience);
     accepted_before_episode_ = accepted_;
@@ -375,7 +375,8 @@ void rate_controller::recovered(instant now) {
                                             accepted_ / seconds_of(now - first_sent_));
     if (limit_.weight() < 8) limit_.assume_rate(in_the_long_run);
     if (!contended()) base_ = below_limit();
-    // A wait that nobody asked for, and no known window did, may have been longer than it had to be.
+    // Where the service did not tell how long to wait, nor a window that is known, the wait may have been
+    // longer than it had to be.
     const bool due = told_ || (window_.is_window() && window_.proven());
     cost_ = due ? std::max(0.0, paused - limit_.burst() / limit_.rate()) : 0;
     credit_ = window_.is_window() ? window_.count()

@@ -24,7 +24,7 @@ class csv_cutter {
         std::string bytes;             ///< the text, and behind it record_buffer::padding bytes
         std::uint64_t first_line = 0;  ///< the number of its first line in the file, from 1
 
-        /// Ends with a line feed, unless it is the last; empty: that was all.
+        /// Ends with a line feed, unless it is the last; empty: that was all. Not of a block that was moved.
         [[nodiscard]] std::string_view text() const noexcept {
             return std::string_view(bytes).substr(0, bytes.size() - record_buffer::padding);
         }

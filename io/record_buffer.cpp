@@ -6,6 +6,7 @@
 #include "io/record_reader.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 namespace muster {
@@ -30,6 +31,7 @@ record_buffer::record_buffer(byte_source& source)
 
 record_buffer::record_buffer(std::span<char> padded_text)
     : begin_(padded_text.data()), end_(begin_ + padded_text.size() - padding), ended_(true) {
+    assert(padded_text.size() >= padding);
     *end_ = '\n';
 }
 

@@ -20,7 +20,8 @@ class record_buffer {
 
     /// The source must outlive the buffer.
     explicit record_buffer(byte_source& source);
-    /// Looks at a text in memory in place, and may change it. The last `padding` bytes are not part of it.
+    /// Looks at a text in memory in place, all of which it is the window of, and may change it. The last
+    /// `padding` bytes, which there must be, are not part of it; the first of them is written to.
     explicit record_buffer(std::span<char> padded_text);
 
     /// From the start of the current record to the last byte read so far.

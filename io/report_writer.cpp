@@ -67,8 +67,9 @@ void read_outcome_of(std::uint64_t row, row_state state, std::uint64_t offset, c
 result<report_result> write_report(const report_request& request, int fd, const std::string& name) {
     const auto first = read_journal_header(request.journal);
     if (!first) return first.error();
-    // The job is hashed meanwhile.
-    auto opened = std::async([&] { return open_job_of(*first, request.journal); });
+    // The job is hashed while the journal is read: on a thread, or later where none can be had.
+    auto opened = std::async(std::launch::async | std::launch::deferred,
+                             [&] { return open_job_of(*first, request.journal); });
     std::vector<std::uint64_t> offsets;
     const auto contents = read_journal(request.journal, [&](const row_outcome& o, std::uint64_t offset) {
         if (offsets.size() <= o.row) offsets.resize(static_cast<std::size_t>(o.row) + 1);
