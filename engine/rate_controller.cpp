@@ -26,8 +26,8 @@ constexpr double wall_after = 0.25;  // seconds of silence that make a wait of i
 // sends; cut by a share at each and growing by a share and a little more, all come to equal parts.
 constexpr int enough_signs = 2;  // refusals at a rate that should have been let through
 constexpr int most_signs = 4;
-constexpr double most_patience = 6;
-constexpr double too_soon = 30;      // requests let through since the refusal before
+constexpr double most_patience = 6;  // times as long as usual, the limit is not tried
+constexpr double too_soon = 30;  // requests let through since the refusal before: a sign, with that patience
 constexpr double well_known = 0.02;  // a rate that is less in doubt is not overrun by chance
 constexpr double contended_cut = 0.1;
 constexpr double contended_floor = 0.75;  // of the rate as learnt, so that a few wrong signs cost little
