@@ -27,6 +27,10 @@ constexpr auto first_probe = 1s;
 constexpr int worth_of_cost =
     60;  // times what a try for more costs, till the next: less than 2 % of the time
 constexpr auto longest_probe = 120s;
+constexpr auto long_way = 5ms;             // there and back: a place is free again before its reply is read
+constexpr std::size_t most_measured = 32;  // in more company a refusal is more likely due to the rate
+constexpr int worth_of_measured = 480;     // likewise: times what a try costs, by the number, till the first
+constexpr int least_worth = 5;
 
 }  // namespace
 
@@ -44,9 +48,11 @@ std::size_t concurrency_window::size() const noexcept {
 
 void concurrency_window::answered(std::size_t in_flight, instant sent, instant now) {
     if (doubts_ > 0) --doubts_;
-    latest_[answered_++ % latest_.size()] = in_flight;
+    latest_[answered_++ % latest_.size()] = {in_flight, sent, now};
     if (suspected_ > 0 && in_flight >= suspected_ && ++against_ >= cleared) suspected_ = 0;
     if (late_places_ > 0 && answered_ % replies_of_trust == 0) --late_places_;
+    if (measuring_ && sent >= capped_at_) measure_cap(now);
+    if (cap_held()) on_trial_ = false;
     if (cap_ > 0) {
         if (in_flight > cap_ && sent >= capped_at_) {  // the probe was let through
             cap_ = in_flight;
@@ -84,8 +90,24 @@ void concurrency_window::shrink(double factor, instant sent, instant now) {
 
 // Of the latest replies, those that had so much company or more.
 std::size_t concurrency_window::let_through(std::size_t in_flight) const noexcept {
-    return static_cast<std::size_t>(
-        std::count_if(latest_.begin(), latest_.end(), [&](std::size_t c) { return c >= in_flight; }));
+    return static_cast<std::size_t>(std::count_if(latest_.begin(), latest_.end(),
+                                                  [&](const stay& s) { return s.in_flight >= in_flight; }));
+}
+
+// The most of the latest that were at the service at once, surely: one has got there for certain when the way
+// there and back is over and a little more, and those that left before it and were not back by then were
+// there too.
+std::size_t concurrency_window::served_together() const noexcept {
+    const auto known =
+        latest_.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(answered_, latest_.size()));
+    std::ptrdiff_t together = 0;
+    for (auto one = latest_.begin(); one != known; ++one) {
+        const instant there = one->sent + way_ * 5 / 4;
+        const auto others = std::count_if(
+            latest_.begin(), known, [&](const stay& s) { return s.sent < one->sent && s.answered > there; });
+        together = std::max(together, 1 + others);
+    }
+    return static_cast<std::size_t>(together);
 }
 
 bool concurrency_window::refused(std::size_t in_flight, instant sent, instant now,
@@ -93,11 +115,18 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
     // A lone request has no company, and no place stays taken for long.
     if ((in_flight <= 1 && cap_ != 1) || cost > longest_wait) return false;
     if (doubts_ > 0) return not_the_company();
-    if (cap_ > 0 && sent < capped_at_ && in_flight > cap_) return true;  // of the same overrun
+    if (measuring_ && sent < capped_at_) return false;                   // of the same overrun
+    if (cap_ > 0 && sent < capped_at_ && in_flight > cap_) return true;  // likewise
     cost_ = cost;
+    way_ = now - sent;
     const bool often = let_through(in_flight) >= many;
     if (cap_ > 0 && in_flight <= cap_) {
-        const bool held = answered_ - answered_when_capped_ >= replies_of_trust;
+        const bool held = cap_held();
+        if (on_trial_ && sent >= capped_at_) {
+            if (served_together() >= in_flight || ++late_places_ >= 2) return not_the_company();
+            cap_to(in_flight - 1, now);
+            return true;
+        }
         const bool within = in_flight < cap_ && (often || answered_ < latest_.size());
         if (within && (held || !often)) return false;
         if (++late_places_ >= 3 || (often && !held)) return not_the_company();
@@ -115,6 +144,11 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
         // Where replies take long, company grows faster than they come: that it is greater than ever says
         // little, but twice in a row it does.
         if (let_through(in_flight - 1) < most && suspected_ < least_suspect) {
+            if (way_ >= long_way && in_flight <= most_measured) {
+                cap_to(in_flight - 1, now);
+                measuring_ = on_trial_ = true;
+                return false;
+            }
             suspected_ = in_flight;
             against_ = 0;
             return false;
@@ -127,8 +161,23 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
     return true;
 }
 
+bool concurrency_window::cap_held() const noexcept {
+    return cap_ > 0 && answered_ - answered_when_capped_ >= replies_of_trust;
+}
+
+// All that was on its way when the cap was met is back. Whether it was met is proved or refuted by keeping to
+// it: the rate is refused in less company too.
+void concurrency_window::measure_cap(instant now) {
+    cap_to(std::min(cap_, served_together()), now);
+    const int worth = std::clamp(worth_of_measured / static_cast<int>(cap_), least_worth, worth_of_cost);
+    probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, worth * cost_);
+    next_probe_ = now + probe_after_;
+    measuring_ = false;
+}
+
 bool concurrency_window::not_the_company() {
     cap_ = 0;
+    measuring_ = on_trial_ = false;
     doubts_ = replies_of_doubt;
     suspected_ = 0;
     late_places_ = 0;

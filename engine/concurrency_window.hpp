@@ -5,7 +5,8 @@
 // the service answers 5xx, or when replies take far longer than they used to: then a queue is growing
 // somewhere. A quick 429 says nothing about latency and is left out. Some services limit not the rate but the
 // number of requests at once: a refusal of a request that had more company than most that were let through of
-// late is taken for that, till one comes in less company.
+// late is taken for that, till one comes in less company. Where the way is long, the number is measured: it
+// is how many of those that were let through were at the service together.
 #pragma once
 
 #include "engine/outcome.hpp"
@@ -34,12 +35,15 @@ class concurrency_window {
     /// blame.
     bool refused(std::size_t in_flight, instant sent, instant now, std::chrono::milliseconds cost);
     /// Requests at once that the service allows, where it has shown such a limit; 0: it has not.
-    [[nodiscard]] std::size_t limit() const noexcept { return cap_; }
+    [[nodiscard]] std::size_t limit() const noexcept { return on_trial_ ? 0 : cap_; }
 
   private:
     void shrink(double factor, instant sent, instant now);
     void cap_to(std::size_t in_flight, instant now);
+    void measure_cap(instant now);
+    [[nodiscard]] bool cap_held() const noexcept;
     bool not_the_company();
+    [[nodiscard]] std::size_t served_together() const noexcept;
     [[nodiscard]] std::size_t let_through(std::size_t in_flight) const noexcept;
 
     double ceiling_;
@@ -54,8 +58,17 @@ class concurrency_window {
     std::chrono::nanoseconds probe_after_;
     std::chrono::milliseconds cost_{};  ///< of the last refusal
     std::size_t cap_;
-    instant capped_at_{};                   ///< what was sent before says nothing of the cap
-    std::array<std::size_t, 64> latest_{};  ///< the company of the latest that were let through
+    instant capped_at_{};     ///< what was sent before says nothing of the cap
+    bool on_trial_ = false;   ///< the cap is measured, and a refusal in no more company refutes it
+    bool measuring_ = false;  ///< what was under way when it was met is not back yet: it may be less
+
+    /// A request that was let through, with how many on their way.
+    struct stay {
+        std::size_t in_flight = 0;
+        instant sent{}, answered{};
+    };
+    std::array<stay, 64> latest_{};
+    std::chrono::nanoseconds way_{};  ///< there and back: what the last refusal took
     std::uint64_t answered_ = 0;
     std::uint64_t answered_when_capped_ = 0;
     std::size_t suspected_ = 0;  ///< company of a refusal that may have been due to it

@@ -25,6 +25,26 @@ instant in_company_of_8(concurrency_window& w) {
     return now;
 }
 
+/// A service so far away that a refusal takes a fifth of what a reply takes.
+constexpr auto far_reply = 100ms, far_refusal = 20ms;
+
+/// So many that leave a little after each other, all let through.
+instant served_at_once(concurrency_window& w, std::size_t count, instant now) {
+    for (std::size_t i = 1; i <= count; ++i) {
+        const instant sent = now + i * 1ms;
+        w.answered(i, sent, sent + far_reply);
+    }
+    return now + count * 1ms + far_reply;
+}
+
+/// Twelve leave, of whom `places` are let through, and all that come later are let through. The time then.
+instant met_places(concurrency_window& w, std::size_t places, std::chrono::milliseconds cost) {
+    const instant now = start;
+    for (std::size_t n = places + 1; n <= 12; ++n)
+        CHECK_FALSE(w.refused(12, now + n * 1ms, now + n * 1ms + far_refusal, cost));
+    return served_at_once(w, places, now) + cost;
+}
+
 }  // namespace
 
 TEST_CASE("window: its ceiling while replies take what they always took") {
@@ -207,4 +227,76 @@ TEST_CASE("window: a long wait, for the rate, leaves a proven limit on company a
     CHECK(w.refused(9, now, now, 1000ms));
     CHECK_FALSE(w.refused(5, now + 10s, now + 10s, 30s));
     CHECK(w.limit() == 8);
+}
+
+TEST_CASE(
+    "window: a limit on company of a service far away is what was served together, of its first refusal") {
+    for (const auto cost : {0ms, 1000ms}) {
+        for (const std::size_t places : {2, 5, 8}) {
+            CAPTURE(places);
+            concurrency_window w(64);
+            instant now = met_places(w, places, cost);
+            CHECK(w.size() == 11);
+            now = served_at_once(w, 1, now);
+            CHECK(w.size() == places);
+            CHECK(w.limit() == 0);  // not yet told: the rate may have refused them
+            for (int i = 0; i < 500; ++i) w.answered(places - 1, now, now + far_reply), now += 1ms;
+            CHECK(w.limit() == places);
+        }
+    }
+}
+
+TEST_CASE("window: a limit that was measured is refuted by a refusal of no more than were served together") {
+    concurrency_window w(64);
+    instant now = met_places(w, 8, 1000ms);
+    now = served_at_once(w, 8, now);
+    CHECK(w.size() == 8);
+    CHECK_FALSE(w.refused(8, now, now + far_refusal, 1000ms));
+    CHECK(w.size() == 64);
+    CHECK_FALSE(w.refused(20, now + 50ms, now + 70ms, 1000ms));  // it is not looked for any more for a while
+    CHECK(w.size() == 64);
+}
+
+TEST_CASE("window: a limit that was measured too high is lowered once, then it is none") {
+    for (const bool again : {false, true}) {
+        concurrency_window w(64);
+        instant now = met_places(w, 8, 1000ms);
+        now = served_at_once(w, 4, now);
+        for (int i = 0; i < 64; ++i)
+            w.answered(7, now += 200ms, now + far_reply);  // seven, never sure together
+        now += 200ms;
+        CHECK(w.refused(8, now, now + far_refusal, 1000ms));
+        CHECK(w.size() == 7);
+        if (!again) continue;
+        now += 2s;
+        CHECK_FALSE(w.refused(7, now, now + far_refusal, 1000ms));
+        CHECK(w.size() == 64);
+    }
+}
+
+TEST_CASE("window: a greater number that was measured is tried to be exceeded sooner") {
+    std::chrono::milliseconds before{};
+    for (const std::size_t places : {6, 12, 24}) {
+        concurrency_window w(64);
+        const instant met = start;
+        CHECK_FALSE(w.refused(places + 4, met + 30ms, met + 30ms + far_refusal, 1000ms));
+        instant now = served_at_once(w, places, met) + 1s;
+        now = served_at_once(w, 1, now);
+        const instant measured = now;
+        while (w.size() == places && now < measured + 200s)
+            w.answered(places, now, now + far_reply), now += 100ms;
+        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(now - measured);
+        CHECK(w.size() == places + 1);
+        if (places > 6) CHECK(took < before);
+        before = took;
+    }
+}
+
+TEST_CASE("window: in very much company nothing is measured, nor where the way is short") {
+    concurrency_window many(64);
+    CHECK_FALSE(many.refused(40, start, start + far_refusal, 1000ms));
+    CHECK(many.size() == 64);
+    concurrency_window near(64);
+    CHECK_FALSE(near.refused(12, start, start + 1ms, 1000ms));
+    CHECK(near.size() == 64);
 }
