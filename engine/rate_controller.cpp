@@ -30,7 +30,8 @@ constexpr double most_patience = 6;  // times as long as usual, the limit is not
 constexpr double too_soon = 30;  // requests let through since the refusal before: a sign, with that patience
 constexpr double well_known = 0.02;  // a rate that is less in doubt is not overrun by chance
 constexpr double contended_cut = 0.1;
-constexpr double contended_floor = 0.75;  // of the rate as learnt, so that a few wrong signs cost little
+constexpr double contended_cut_dear = 0.2;  // so that they are fewer, where each costs time
+constexpr double contended_floor = 0.75;    // of the rate as learnt, so that a few wrong signs cost little
 constexpr double contended_step = 0.05;
 constexpr double contended_gain = 0.5;    // requests a second, each second
 constexpr double few = 20;                // requests: a window of less proves little
@@ -102,7 +103,7 @@ double rate_controller::pace(instant now) const noexcept {
     const double time = std::max(0.0, seconds_of(now - since_));
     if (contended()) {
         const double x = time / std::max({2.0, 40 * cost_, 50 / limit_.rate()});
-        const double gain = std::min(contended_gain, 0.03 * limit_.rate()) * time / std::max(1.0, 20 * cost_);
+        const double gain = std::min(contended_gain, 0.03 * limit_.rate()) * time;
         return base_ * std::exp(std::min(contended_step * (x + x * x * x * x), 10.0)) + gain;
     }
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
@@ -110,7 +111,7 @@ double rate_controller::pace(instant now) const noexcept {
     const double step =
         cost_ > dear ? std::max(0.3 * limit_.uncertainty(), 0.0075) : std::max(limit_.uncertainty(), finest);
     const double settled = std::max({100 / limit_.rate(), std::min(200 / limit_.rate(), 5.0), 3 * latency_});
-    const double costly = std::clamp(2 * cost_ / limit_.uncertainty(), 16 * cost_, 160 * cost_);
+    const double costly = std::min(2 * cost_ / limit_.uncertainty(), 160 * cost_);
     const double shortest = std::max({8 / limit_.rate(), 3 * latency_, 0.1});
     const double time_scale = limit_.weight() < 8
                                   ? std::max(3 * latency_, 0.25)
@@ -259,7 +260,8 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         if (!contended())
             base_ = below_limit();
         else if (new_episode)
-            base_ = std::max(pace_then * (1 - contended_cut), contended_floor * limit_.rate());
+            base_ = std::max(pace_then * (1 - (cost_ > dear ? contended_cut_dear : contended_cut)),
+                             contended_floor * limit_.rate());
         if (free_ && free_accepted_ > 0) limit_.burst_at_most(free_accepted_);
         if (new_episode) since_ = now;
     }
@@ -371,9 +373,12 @@ void rate_controller::recovered(instant now) {
         return;
     }
     window_.opened(now, paused, true);
-    const double in_the_long_run = std::max(window_.count() / std::max(window_.cycle(), 1e-3),
-                                            accepted_ / seconds_of(now - first_sent_));
-    if (limit_.weight() < 8) limit_.assume_rate(in_the_long_run);
+    if (limit_.weight() < 8) {
+        const double in_the_long_run = std::max(window_.count() / std::max(window_.cycle(), 1e-3),
+                                                accepted_ / seconds_of(now - first_sent_));
+        // Rather twice as much, where the service asks for whole seconds that it does not need.
+        limit_.assume_rate(std::clamp(limit_.rate(), in_the_long_run, (told_ ? 2 : 1) * in_the_long_run));
+    }
     if (!contended()) base_ = below_limit();
     // Where the service did not tell how long to wait, nor a window that is known, the wait may have been
     // longer than it had to be.

@@ -29,10 +29,12 @@ instant busy_for_5_seconds(rate_controller& c) {
     return now;
 }
 
-/// One request after the other, each answered after a millisecond, by a limit that tells nothing.
+/// One request after the other, each answered after a millisecond, by a limit that tells nothing, or asks to
+/// wait.
 class bucket_user {
   public:
-    explicit bucket_user(rate_controller::options o = {}) : controller(o) {}
+    explicit bucket_user(rate_controller::options o = {}, const limit_hint& told = {})
+        : controller(o), told_(told) {}
 
     /// Requests let through until then.
     int work_until(double end, sim::limiter& limit) {
@@ -48,7 +50,7 @@ class bucket_user {
             if (admitted)
                 controller.accepted(d, at(now_));
             else
-                controller.throttled(d, at(now_), {}, random_);
+                controller.throttled(d, at(now_), told_, random_);
             let_through += admitted ? 1 : 0;
         }
         now_ = end;
@@ -62,6 +64,7 @@ class bucket_user {
     static instant at(double seconds) {
         return instant{1h} + std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
     }
+    limit_hint told_;
     double now_ = 0;
     random_source random_{7};
 };
@@ -328,4 +331,15 @@ TEST_CASE("rate: a wait that nobody asked for is not what a refusal costs") {
     bucket_user user;
     user.work_until(60, limit);
     CHECK(user.work_until(70, limit) > 200);
+}
+
+TEST_CASE("rate: a bucket whose every refusal costs a second is soon used well") {
+    for (const double rate : {20.0, 50.0, 100.0}) {
+        CAPTURE(rate);
+        sim::token_bucket limit(rate, rate / 5);
+        bucket_user user({}, told_to_wait(1s));
+        const double after_10 = user.work_until(10, limit);
+        CHECK(after_10 > 0.80 * 10 * rate);
+        CHECK(after_10 + user.work_until(60, limit) > 0.93 * 60 * rate);
+    }
 }
