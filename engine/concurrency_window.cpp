@@ -29,7 +29,7 @@ constexpr int worth_of_cost =
 constexpr auto longest_probe = 120s;
 constexpr auto long_way = 5ms;             // there and back: a place is free again before its reply is read
 constexpr std::size_t most_measured = 32;  // in more company a refusal is more likely due to the rate
-constexpr int worth_of_measured = 480;     // likewise: times what a try costs, by the number, till the first
+constexpr int worth_of_measured = 480;     // and is tried the sooner: times what a try costs, by the number
 constexpr int least_worth = 5;
 
 }  // namespace
@@ -52,11 +52,12 @@ void concurrency_window::answered(std::size_t in_flight, instant sent, instant n
     if (suspected_ > 0 && in_flight >= suspected_ && ++against_ >= cleared) suspected_ = 0;
     if (late_places_ > 0 && answered_ % replies_of_trust == 0) --late_places_;
     if (measuring_ && sent >= capped_at_) measure_cap(now);
+    if (cap_ > 0 && in_flight >= cap_) ++replies_at_cap_;
     if (cap_held()) on_trial_ = false;
-    if (cap_ > 0) {
+    if (cap_ > 0 && !measuring_) {
         if (in_flight > cap_ && sent >= capped_at_) {  // the probe was let through
             cap_ = in_flight;
-            answered_when_capped_ = answered_;
+            replies_at_cap_ = 0;
             probing_ = false;
             step_ *= 2;
             probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, worth_of_cost * cost_);
@@ -103,8 +104,9 @@ std::size_t concurrency_window::served_together() const noexcept {
     std::ptrdiff_t together = 0;
     for (auto one = latest_.begin(); one != known; ++one) {
         const instant there = one->sent + way_ * 5 / 4;
-        const auto others = std::count_if(
-            latest_.begin(), known, [&](const stay& s) { return s.sent < one->sent && s.answered > there; });
+        const auto others = std::count_if(latest_.begin(), known, [&](const stay& s) {
+            return &s != &*one && s.sent <= one->sent && s.answered > there;
+        });
         together = std::max(together, 1 + others);
     }
     return static_cast<std::size_t>(together);
@@ -144,7 +146,7 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
         // Where replies take long, company grows faster than they come: that it is greater than ever says
         // little, but twice in a row it does.
         if (let_through(in_flight - 1) < most && suspected_ < least_suspect) {
-            if (way_ >= long_way && in_flight <= most_measured) {
+            if (measurable(in_flight, cost)) {
                 cap_to(in_flight - 1, now);
                 measuring_ = on_trial_ = true;
                 return false;
@@ -162,11 +164,19 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
 }
 
 bool concurrency_window::cap_held() const noexcept {
-    return cap_ > 0 && answered_ - answered_when_capped_ >= replies_of_trust;
+    return cap_ > 0 && replies_at_cap_ >= replies_of_trust;
 }
 
-// All that was on its way when the cap was met is back. Whether it was met is proved or refuted by keeping to
-// it: the rate is refused in less company too.
+// Those that were at the service together are seen where they are there for longer than under way, and no
+// place is given free a moment too late. The first few of a run leave together anyway: where it is dear to
+// be wrong, their number says nothing.
+bool concurrency_window::measurable(std::size_t in_flight, std::chrono::milliseconds cost) const noexcept {
+    return way_ >= long_way && answered_ > 0 && 2 * std::chrono::duration<double>(way_).count() < usual_ &&
+           in_flight <= most_measured && (cost < dear || in_flight > least_suspect);
+}
+
+// What was on its way when the cap was met is back. Whether it was met is proved or refuted by keeping to it:
+// the rate is refused in less company too.
 void concurrency_window::measure_cap(instant now) {
     cap_to(std::min(cap_, served_together()), now);
     const int worth = std::clamp(worth_of_measured / static_cast<int>(cap_), least_worth, worth_of_cost);
@@ -185,7 +195,7 @@ bool concurrency_window::not_the_company() {
 }
 
 void concurrency_window::cap_to(std::size_t in_flight, instant now) {
-    if (in_flight != cap_) answered_when_capped_ = answered_;
+    if (in_flight != cap_) replies_at_cap_ = 0;
     cap_ = std::max<std::size_t>(in_flight, 1);
     capped_at_ = now;
     probing_ = false;

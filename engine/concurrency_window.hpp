@@ -32,16 +32,19 @@ class concurrency_window {
     void failed(instant sent, instant now);
     /// One that left at `sent` was refused with 429, which costs the run so long a wait; `in_flight`: the
     /// most that were on their way with it. True when the company it had explains it; the rate is then not to
-    /// blame.
+    /// blame. Of a first suspicion that is not said yet, though it may limit the company.
     bool refused(std::size_t in_flight, instant sent, instant now, std::chrono::milliseconds cost);
     /// Requests at once that the service allows, where it has shown such a limit; 0: it has not.
     [[nodiscard]] std::size_t limit() const noexcept { return on_trial_ ? 0 : cap_; }
+    /// Such a limit is kept to, proved or not.
+    [[nodiscard]] bool capped() const noexcept { return cap_ > 0; }
 
   private:
     void shrink(double factor, instant sent, instant now);
     void cap_to(std::size_t in_flight, instant now);
     void measure_cap(instant now);
     [[nodiscard]] bool cap_held() const noexcept;
+    [[nodiscard]] bool measurable(std::size_t in_flight, std::chrono::milliseconds cost) const noexcept;
     bool not_the_company();
     [[nodiscard]] std::size_t served_together() const noexcept;
     [[nodiscard]] std::size_t let_through(std::size_t in_flight) const noexcept;
@@ -70,11 +73,11 @@ class concurrency_window {
     std::array<stay, 64> latest_{};
     std::chrono::nanoseconds way_{};  ///< there and back: what the last refusal took
     std::uint64_t answered_ = 0;
-    std::uint64_t answered_when_capped_ = 0;
-    std::size_t suspected_ = 0;  ///< company of a refusal that may have been due to it
-    std::size_t against_ = 0;    ///< replies since then to requests that had as much
-    unsigned late_places_ = 0;   ///< refusals at the cap itself, of late
-    unsigned doubts_ = 0;        ///< replies until a refusal may be laid to the company again
+    std::uint64_t replies_at_cap_ = 0;  ///< to requests that had all the company that it allows
+    std::size_t suspected_ = 0;         ///< company of a refusal that may have been due to it
+    std::size_t against_ = 0;           ///< replies since then to requests that had as much
+    unsigned late_places_ = 0;          ///< refusals at the cap itself, of late
+    unsigned doubts_ = 0;               ///< replies until a refusal may be laid to the company again
 };
 
 }  // namespace muster

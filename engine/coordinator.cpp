@@ -248,10 +248,10 @@ void coordinator::throttled(const order& o, const http_reply& reply, moment now)
     if (window_.refused(std::max(o.company, in_flight_ + 1), o.sent.at, now.mono, hint.wait.value_or(0ms)))
         rate_.pause(o.sent, now.mono, hint, random_);
     else {
-        if (window_.limit() == 0) rate_.it_was_the_rate();
+        if (!window_.capped()) rate_.it_was_the_rate();
         rate_.throttled(o.sent, now.mono, hint, random_);
     }
-    const learnt_limit l = *limit();
+    const learnt_limit l = limit().value_or(learnt_limit{});
     const auto wait = until(rate_.parked_until(), now.mono);
     if (const auto news = notices_.worth_remembering(l)) journal_.limit(*news);
     if (notices_.worth_telling(l, wait, now.mono)) observer_.throttled(wait, l);

@@ -8,7 +8,8 @@
 // ever faster beyond.
 //
 // Where requests are refused that should have been let through, others use the limit too: then it is shared
-// as TCP shares a line, a tenth less at every refusal and slowly more between them.
+// as TCP shares a line, a tenth less at every refusal (a fifth where that costs time) and slowly more between
+// them.
 //
 // What the limit lets through at once after a pause (its burst; a whole window's count) is learnt too and
 // used after every wait. Before the first refusal, and while such a credit lasts, requests are not paced but
