@@ -177,7 +177,8 @@ struct pipeline::impl {
     // As many as there are requests that could leave; one at a time while the service cannot be reached.
     void open_connections(instant at) {
         if (!coord.can_send(at) || !idle_connected.empty()) return;
-        while (connecting < coord.sendable() && !idle_unconnected.empty()) {
+        const std::size_t wanted = std::min(coord.sendable(), coord.window() - coord.in_flight());
+        while (connecting < wanted && !idle_unconnected.empty()) {
             if (gap.lasts() && (connecting > 0 || gap.retry_at() > at)) return;
             worker* const w = idle_unconnected.back();
             idle_unconnected.pop_back();

@@ -319,6 +319,12 @@ class Connections(HostileCase):
         self.assertLess(told["retries"], 10)
         self.changed_once(self.journal_of(job), rows)
 
+    def test_no_more_connections_are_opened_than_requests_may_be_in_flight(self):
+        gateway = self.gateway()
+        job, rows = self.small_job(tokens=40)
+        self.all_done(self.run_job(job, gateway.url, "--concurrency", "32", "--max-rate", "100/s"), len(rows))
+        self.assertLess(gateway.connections, 12, "a run begins with four requests at once")
+
     def test_a_certificate_of_the_same_authority_may_change_midway(self):
         authority = Authority(self.dir / "authority")
         pairs = []
