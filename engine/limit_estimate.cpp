@@ -28,7 +28,9 @@ limit_estimate::limit_estimate(const learnt_limit& remembered)
 
 void limit_estimate::sent(const departure& d) {
     admitted_.push_back(d);
-    if (admitted_.size() > most_remembered) admitted_.pop_front();
+    if (admitted_.size() <= most_remembered) return;
+    first_remembered_ = admitted_.front().number + 1;
+    admitted_.pop_front();
 }
 
 void limit_estimate::burst_at_most(double requests) {
@@ -114,39 +116,52 @@ void limit_estimate::read_stretch(std::size_t i) {
     if (i == 0) return;
     mark& m = marks_[i];
     const departure& from = marks_[i - 1].last;
+    const bool whole = remembered(i);
+    if (!whole && i + 1 < marks_.size()) return;  // what it told stays
     const double admitted = admitted_before(i);
     const double time = std::max(seconds_of(m.first.at - from.at), 1e-6);
     const double plain = admitted / time;
     m.rate = plain;
     m.weight = admitted;
-    const bool remembered = !admitted_.empty() && admitted_.front().at <= from.at;
     const double waited = std::min(m.first.waited - from.waited, time);
     const bool uneven = waited > 0 || weight_ < 8;
-    if (!uneven || admitted < 2 || !remembered) return;
+    if (!uneven || admitted < 2 || admitted_.empty()) return;
     const double active = std::max(time - waited, 1e-3);
-    m.rate = fitting_rate(marks_[i - 1], m.first.at, plain, 1.5 * admitted / active);
-    m.weight = std::max(1.0, admitted - burst_for(m.rate));
+    m.rate = fitting_rate(i, plain, 1.5 * admitted / active);
+    const double seen = whole ? admitted : static_cast<double>(most_remembered);
+    m.weight = std::max(1.0, seen - burst_for(m.rate));
+}
+
+// All of the stretch before the mark, not just its end.
+bool limit_estimate::remembered(std::size_t i) const noexcept {
+    return first_remembered_ <= marks_[i - 1].last.number + 1;
 }
 
 // Between the least rate that explains what was let through and the greatest that explains the refusal.
-double limit_estimate::fitting_rate(const mark& from, instant to, double lowest, double highest) const {
+double limit_estimate::fitting_rate(std::size_t i, double lowest, double highest) const {
+    const mark& from = marks_[i - 1];
+    const instant to = marks_[i].first.at;
+    // Of a stretch that is longer than what is remembered, its end: in the time before, all that the limit
+    // keeps may have come together.
+    const bool whole = remembered(i);
     const auto first = std::ranges::lower_bound(admitted_, from.last.at, {}, &departure::at);
+    const instant begin = whole ? from.last.at : admitted_.front().at;
     // What would be left just before the refusal; less than -1 where something was let through for which
     // nothing was. What was under way with a refused request may have overtaken it.
     const auto left = [&](double rate) {
         const double burst = burst_for(rate);
-        double level = 0;
-        instant at = from.last.at;
-        for (auto i = first; i != admitted_.end() && i->at < to; ++i) {
-            level = std::min(burst, level + rate * seconds_of(i->at - at)) - 1;
-            if (i->at < from.known) level = std::max(level, 0.0);
+        double level = whole ? 0 : burst;
+        instant at = begin;
+        for (auto d = first; d != admitted_.end() && d->at < to; ++d) {
+            level = std::min(burst, level + rate * seconds_of(d->at - at)) - 1;
+            if (d->at < from.known) level = std::max(level, 0.0);
             if (level < -1) return level;
-            at = i->at;
+            at = d->at;
         }
         return std::min(burst, level + rate * seconds_of(to - at));
     };
     const auto greatest_below = [&](double low, double high, double bound) {
-        for (int i = 0; i < 8; ++i) {
+        for (int step = 0; step < 8; ++step) {
             const double middle = std::sqrt(low * high);
             (left(middle) < bound ? low : high) = middle;
         }
@@ -159,7 +174,7 @@ double limit_estimate::fitting_rate(const mark& from, instant to, double lowest,
         // A burst that depends on the rate makes what is left rise and fall with it: so step by step.
         constexpr int steps = 32;
         const double step = std::pow(std::max(highest / lowest, 1.0), 1.0 / steps);
-        for (int i = 0; i < steps && left(low) < -1; ++i) low *= step;
+        for (int n = 0; n < steps && left(low) < -1; ++n) low *= step;
     }
     // Where a burst may be all that was let through, the least rate is taken: what follows it for longer
     // tells more than another refusal.
@@ -188,7 +203,7 @@ void limit_estimate::fit_burst() {
     double most = burst_;
     bool waited = false;
     for (std::size_t i = marks_.size(); i-- > 1 && stretches.size() < most_stretches;) {
-        if (admitted_before(i) < 4) continue;
+        if (admitted_before(i) < 4 || !remembered(i)) continue;
         stretches.push_back(i);
         waited = waited || marks_[i].first.waited > marks_[i - 1].last.waited;
         most = std::max(most, admitted_before(i));

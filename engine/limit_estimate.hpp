@@ -59,6 +59,8 @@ class limit_estimate {
     [[nodiscard]] double uncertainty() const noexcept { return uncertainty_; }
     /// How many requests it rests on.
     [[nodiscard]] double weight() const noexcept { return weight_; }
+    /// Likewise, as the time between the last refusal and the one before shows it alone; 0: it shows nothing.
+    [[nodiscard]] double latest_rate() const noexcept { return marks_.empty() ? 0 : marks_.back().rate; }
     /// When the latest of the refused requests left; nothing is known of them after forget_refusals().
     [[nodiscard]] bool has_refusal() const noexcept { return !marks_.empty(); }
     [[nodiscard]] instant last_refusal() const noexcept { return marks_.back().last.at; }
@@ -85,7 +87,8 @@ class limit_estimate {
     void add_mark(const departure& d, bool fresh, instant now);
     void read_stretch(std::size_t i);
     [[nodiscard]] double admitted_before(std::size_t i) const noexcept;
-    [[nodiscard]] double fitting_rate(const mark& from, instant to, double lowest, double highest) const;
+    [[nodiscard]] bool remembered(std::size_t i) const noexcept;
+    [[nodiscard]] double fitting_rate(std::size_t i, double lowest, double highest) const;
     [[nodiscard]] double first_burst(double rate) const noexcept;
     [[nodiscard]] double burst_for(double rate) const noexcept;
     void fit_burst();
@@ -100,11 +103,12 @@ class limit_estimate {
     bool burst_fitted_ =
         false;  ///< to several stretches; before, it is what the first refusal leaves possible
     bool next_in_line_ = false;
-    bool new_stretch_ = false;         ///< ended with the latest refusal
-    std::deque<mark> marks_;           ///< in the order of departure
-    std::vector<note> noted_;          ///< since the latest of the marks
-    std::deque<departure> admitted_;   ///< the latest, in the order of departure
-    std::vector<double> first_burst_;  ///< seconds before the first refusal of all requests sent till then
+    bool new_stretch_ = false;            ///< ended with the latest refusal
+    std::deque<mark> marks_;              ///< in the order of departure
+    std::vector<note> noted_;             ///< since the latest of the marks
+    std::deque<departure> admitted_;      ///< the latest, in the order of departure
+    std::uint64_t first_remembered_ = 0;  ///< those with a lower number have left it
+    std::vector<double> first_burst_;     ///< seconds before the first refusal of all requests sent till then
 };
 
 }  // namespace muster

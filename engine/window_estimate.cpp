@@ -20,6 +20,7 @@ double seconds_of(std::chrono::nanoseconds d) {
 window_estimate::window_estimate(const learnt_limit& remembered)
     : cycle_(std::clamp(remembered.cycle, 0.0, 86'400.0)),
       count_(std::clamp(remembered.burst, 1.0, 1e6)),
+      closed_(cycle_),
       regular_(cycle_ > 0),
       tested_(regular_) {}
 
@@ -47,10 +48,11 @@ void window_estimate::still_closed(instant at) noexcept {
     too_short_ = std::max(too_short_, seconds_of(at - since_));
 }
 
-// A bucket whose service tells whole seconds looks like a window of one.
+// A bucket whose service tells whole seconds is closed for one, and may be so at like distances.
 bool window_estimate::is_window() const noexcept {
-    constexpr double shortest = 4;
-    return cycle_ > shortest && (regular_ || closed_ > std::max(shortest, 0.5 * cycle_));
+    constexpr double shortest = 4, a_whole_second = 1.5;
+    return cycle_ > shortest &&
+           ((regular_ && closed_ > a_whole_second) || closed_ > std::max(shortest, 0.5 * cycle_));
 }
 
 bool window_estimate::proven() const noexcept {

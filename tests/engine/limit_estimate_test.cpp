@@ -113,6 +113,20 @@ TEST_CASE("estimate: a long stretch makes the rate sure, whatever the burst may 
     }
 }
 
+TEST_CASE("estimate: of a stretch that is longer than what is remembered, its end is read") {
+    sim::token_bucket limit(500, 50);
+    paced_user user;
+    for (const double pace : {1000.0, 750.0, 600.0}) user.work(limit, pace, 1, 1);
+    for (const double pace : {504.0, 503.0, 502.5}) {
+        CAPTURE(pace);
+        user.work(limit, pace, 1, 1);
+        CHECK(user.estimate.rate() > 490);
+        CHECK(user.estimate.rate() < 510);
+        CHECK(user.estimate.burst() > 30);
+        CHECK(user.estimate.burst() < 80);
+    }
+}
+
 TEST_CASE("estimate: of the rates that fit where nothing bounds them the least is taken") {
     for (const double pace : {60.0, 80.0, 100.0}) {
         CAPTURE(pace);
@@ -188,11 +202,20 @@ TEST_CASE("estimate: a window that was found too long is tried at the round leng
 }
 
 TEST_CASE("estimate: a bucket whose service tells a whole second is no window") {
-    window_estimate w;
-    w.begin(at(0));
-    for (double now = 0; now < 20; now += 1.1) {
-        for (int i = 0; i < 10; ++i) w.accepted();
-        w.opened(at(now + 1.1), 1.05, true);
-        CHECK_FALSE(w.is_window());
+    for (const double distance : {1.1, 5.0, 15.0, 100.0}) {
+        CAPTURE(distance);
+        window_estimate w;
+        w.begin(at(0));
+        for (double now = distance; now < 20 * distance; now += distance) {
+            for (int i = 0; i < 10; ++i) w.accepted();
+            w.opened(at(now), 1.05, true);
+            CHECK_FALSE(w.is_window());
+        }
     }
+}
+
+TEST_CASE("estimate: a window that an earlier run met is one") {
+    const window_estimate w(learnt_limit{.rate = 20, .burst = 100, .cycle = 5});
+    CHECK(w.is_window());
+    CHECK(w.proven());
 }
