@@ -28,7 +28,8 @@ constexpr int enough_signs = 2;  // refusals at a rate that should have been let
 constexpr int most_signs = 4;
 constexpr double most_patience = 6;  // times as long as usual, the limit is not tried
 constexpr double too_soon = 30;  // requests let through since the refusal before: a sign, with that patience
-constexpr double well_known = 0.02;  // a rate that is less in doubt is not overrun by chance
+constexpr double well_known = 0.02;   // a rate that is less in doubt is not overrun by chance
+constexpr double telling_part = 0.2;  // of its doubt: a rate that is less by so much tells of others
 constexpr double contended_cut = 0.1;
 constexpr double contended_cut_dear = 0.2;  // where a refusal costs time: there are to be fewer
 constexpr double contended_floor = 0.75;    // of the rate as learnt, so that a few wrong signs cost little
@@ -244,9 +245,12 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     const double doubt = limit_.uncertainty();
     // Where a refusal is dear, the pace begins below the rate: refused there, it is hardly by chance.
     const double overrun_by_chance = cost_ > dear ? 0 : well_known;
-    const bool overtaken = limited_ && !free_ && limit_.weight() >= 20 &&
-                           pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);
+    bool overtaken = limited_ && !free_ && limit_.weight() >= 20 &&
+                     pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
+    // Nor is it where the time before it shows the rate that was known.
+    if (cost_ > dear && !contended() && limit_.latest_rate() > rate_then * (1 - telling_part * doubt))
+        overtaken = false;
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
     if (first) {
@@ -324,6 +328,7 @@ void rate_controller::wait_until(instant until, instant now) {
     if (!waiting_) {
         waiting_ = true;
         waiting_since_ = now;
+        first_wait_ = seconds_of(until - now);
         closed_ = 0;
     }
     sent_before_wait_ = sent_;
@@ -383,7 +388,9 @@ void rate_controller::recovered(instant now) {
     // Where the service did not tell how long to wait, nor a window that is known, the wait may have been
     // longer than it had to be.
     const bool due = told_ || (window_.is_window() && window_.proven());
-    cost_ = due ? std::max(0.0, paused - limit_.burst() / limit_.rate()) : 0;
+    // If others took what there was when the service said that it would be open, that is no refusal's price.
+    const double lost = told_ && !window_.is_window() ? std::min(paused, first_wait_ + latency_) : paused;
+    cost_ = due ? std::max(0.0, lost - limit_.burst() / limit_.rate()) : 0;
     credit_ = window_.is_window() ? window_.count()
               : contended()       ? 0
                                   : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);

@@ -111,7 +111,8 @@ class rate_controller {
     bool told_ = false;     ///< how long to wait, by the service
     std::uint64_t sent_before_wait_ = 0;
     instant waiting_since_{};
-    double closed_ = 0;  ///< seconds that the service is known to have let nothing through in that wait
+    double first_wait_ = 0;  ///< seconds that it was to take when it began
+    double closed_ = 0;      ///< seconds that the service is known to have let nothing through in that wait
 };
 
 }  // namespace muster

@@ -93,6 +93,33 @@ TEST_CASE("rate: a limit that comes after an hour without one is learnt like any
     CHECK(user.work_until(3760, limit) > 18 * 60);
 }
 
+TEST_CASE("rate: a limit that was learnt a little too high is no sign of others") {
+    for (const double rate : {200.0, 300.0, 500.0}) {
+        CAPTURE(rate);
+        sim::token_bucket limit(rate, rate / 10);
+        bucket_user user({}, told_to_wait(1s));
+        user.work_until(10, limit);
+        CHECK(user.work_until(70, limit) > 0.94 * rate * 60);
+    }
+}
+
+TEST_CASE("rate: that others took what there was when a wait was over is not the price of a refusal") {
+    const auto used_of_more = [](double taken) {
+        sim::token_bucket limit(50, 10);
+        bucket_user user({}, told_to_wait(1s));
+        user.work_until(100, limit);
+        limit.set_rate(100, 0);
+        user.work_until(100 + taken, limit);
+        limit.set_rate(100 + taken, 150);
+        return user.work_until(700 + taken, limit);
+    };
+    const int after_one = used_of_more(0.5);
+    for (const double taken : {1.5, 2.5, 3.5}) {
+        CAPTURE(taken);
+        CHECK(used_of_more(taken) > 0.9 * after_one);
+    }
+}
+
 TEST_CASE("rate: a share stays what it is when the limit is learnt anew") {
     sim::token_bucket limit(200, 20);
     bucket_user user({.max_rate = {}, .share = 0.6});
