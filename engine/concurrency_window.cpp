@@ -53,7 +53,7 @@ void concurrency_window::answered(std::size_t in_flight, instant sent, instant n
     if (late_places_ > 0 && answered_ % replies_of_trust == 0) --late_places_;
     if (measuring_ && sent >= capped_at_) measure_cap(now);
     if (cap_ > 0 && in_flight >= cap_) ++replies_at_cap_;
-    if (cap_held()) on_trial_ = false;
+    if (limit_held()) on_trial_ = false;
     if (cap_ > 0 && !measuring_) {
         if (in_flight > cap_ && sent >= capped_at_) {  // the probe was let through
             cap_ = in_flight;
@@ -123,7 +123,7 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
     way_ = now - sent;
     const bool often = let_through(in_flight) >= many;
     if (cap_ > 0 && in_flight <= cap_) {
-        const bool held = cap_held();
+        const bool held = limit_held();
         if (on_trial_ && sent >= capped_at_) {
             if (served_together() >= in_flight || ++late_places_ >= 2) return not_the_company();
             cap_to(in_flight - 1, now);
@@ -163,7 +163,7 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
     return true;
 }
 
-bool concurrency_window::cap_held() const noexcept {
+bool concurrency_window::limit_held() const noexcept {
     return cap_ > 0 && replies_at_cap_ >= replies_of_trust;
 }
 

@@ -36,6 +36,8 @@ class concurrency_window {
     bool refused(std::size_t in_flight, instant sent, instant now, std::chrono::milliseconds cost);
     /// Requests at once that the service allows, where it has shown such a limit; 0: it has not.
     [[nodiscard]] std::size_t limit() const noexcept { return on_trial_ ? 0 : cap_; }
+    /// It was used up by hundreds of requests since, and none of them was refused.
+    [[nodiscard]] bool limit_held() const noexcept;
     /// Such a limit is kept to, proved or not.
     [[nodiscard]] bool capped() const noexcept { return cap_ > 0; }
 
@@ -43,7 +45,6 @@ class concurrency_window {
     void shrink(double factor, instant sent, instant now);
     void cap_to(std::size_t in_flight, instant now);
     void measure_cap(instant now);
-    [[nodiscard]] bool cap_held() const noexcept;
     [[nodiscard]] bool measurable(std::size_t in_flight, std::chrono::milliseconds cost) const noexcept;
     bool not_the_company();
     [[nodiscard]] std::size_t served_together() const noexcept;

@@ -111,7 +111,12 @@ bool coordinator::can_send(instant now) const {
 }
 
 std::size_t coordinator::window() const noexcept {
-    return std::min(window_.size(), rate_.most_in_flight());
+    std::size_t most = std::min(window_.size(), rate_.most_in_flight());
+    if (options_.max_share < 100 && window_.limit_held()) {
+        const double part = static_cast<double>(window_.limit()) * options_.max_share / 100;
+        most = std::min(most, std::max<std::size_t>(static_cast<std::size_t>(part), 1));
+    }
+    return most;
 }
 
 order coordinator::take(instant now) {

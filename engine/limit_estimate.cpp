@@ -123,11 +123,14 @@ void limit_estimate::read_stretch(std::size_t i) {
     const double plain = admitted / time;
     m.rate = plain;
     m.weight = admitted;
+    m.misfit = 0;
     const double waited = std::min(m.first.waited - from.waited, time);
     const bool uneven = waited > 0 || weight_ < 8;
     if (!uneven || admitted < 2 || admitted_.empty()) return;
     const double active = std::max(time - waited, 1e-3);
-    m.rate = fitting_rate(i, plain, 1.5 * admitted / active);
+    const fit fitting = fitting_rate(i, plain, 1.5 * admitted / active);
+    m.rate = fitting.rate;
+    m.misfit = fitting.misfit;
     const double seen = whole ? admitted : static_cast<double>(most_remembered);
     m.weight = std::max(1.0, seen - burst_for(m.rate));
 }
@@ -138,7 +141,7 @@ bool limit_estimate::remembered(std::size_t i) const noexcept {
 }
 
 // Between the least rate that explains what was let through and the greatest that explains the refusal.
-double limit_estimate::fitting_rate(std::size_t i, double lowest, double highest) const {
+limit_estimate::fit limit_estimate::fitting_rate(std::size_t i, double lowest, double highest) const {
     const mark& from = marks_[i - 1];
     const instant to = marks_[i].first.at;
     // Of a stretch that is longer than what is remembered, its end: in the time before, all that the limit
@@ -148,39 +151,47 @@ double limit_estimate::fitting_rate(std::size_t i, double lowest, double highest
     const instant begin = whole ? from.last.at : admitted_.front().at;
     // What would be left just before the refusal; less than -1 where something was let through for which
     // nothing was. What was under way with a refused request may have overtaken it.
-    const auto left = [&](double rate) {
+    constexpr double one_left = 1.5;
+    enum class explaining { all, the_refusal };
+    const auto left = [&](double rate, explaining what = explaining::all) {
         const double burst = burst_for(rate);
         double level = whole ? 0 : burst;
         instant at = begin;
         for (auto d = first; d != admitted_.end() && d->at < to; ++d) {
             level = std::min(burst, level + rate * seconds_of(d->at - at)) - 1;
             if (d->at < from.known) level = std::max(level, 0.0);
-            if (level < -1) return level;
+            if (level < -1 && what == explaining::all) return level;
+            level = std::max(level, -1.0);
             at = d->at;
         }
         return std::min(burst, level + rate * seconds_of(to - at));
     };
-    const auto greatest_below = [&](double low, double high, double bound) {
+    const auto greatest_below = [&](double low, double high, double bound, explaining what) {
         for (int step = 0; step < 8; ++step) {
             const double middle = std::sqrt(low * high);
-            (left(middle) < bound ? low : high) = middle;
+            (left(middle, what) < bound ? low : high) = middle;
         }
         return low;
     };
     double low = lowest;
     if (burst_fitted_) {
-        if (left(low) < -1) low = greatest_below(low, highest, -1);
+        if (left(low) < -1) low = greatest_below(low, highest, -1, explaining::all);
     } else {
         // A burst that depends on the rate makes what is left rise and fall with it: so step by step.
         constexpr int steps = 32;
         const double step = std::pow(std::max(highest / lowest, 1.0), 1.0 / steps);
         for (int n = 0; n < steps && left(low) < -1; ++n) low *= step;
     }
+    // Where none explains both, the one that explains the refusal is less.
+    const double then_left = left(low);
+    if (then_left < -1 || then_left >= one_left)
+        return {low, std::log(low / greatest_below(lowest / 2, low, one_left, explaining::the_refusal))};
     // Where a burst may be all that was let through, the least rate is taken: what follows it for longer
     // tells more than another refusal.
-    if (left(highest) < 1.5) return low;
-    const double high = greatest_below(low, highest, 1.5);
-    return low * std::cbrt(std::max(high / low, 1.0));  // too low costs a little time, too high a refusal
+    if (left(highest) < one_left) return {low, 0};
+    const double high = greatest_below(low, highest, one_left, explaining::all);
+    return {low * std::cbrt(std::max(high / low, 1.0)),
+            0};  // too low costs a little time, too high a refusal
 }
 
 // The first refusal ended a time that began with a full bucket.
@@ -210,7 +221,7 @@ void limit_estimate::fit_burst() {
     }
     if (stretches.size() < 2 || !waited) return;
     burst_fitted_ = true;
-    struct fit {
+    struct trial {
         double burst, misfit;
     };
     const auto with = [&](double burst) {
@@ -222,19 +233,21 @@ void limit_estimate::fit_burst() {
             const double weight = std::min(admitted_before(i), 100.0);
             all += weight;
             sum += weight * rate;
-            squares += weight * rate * rate;
+            squares += weight * (rate * rate + marks_[i].misfit * marks_[i].misfit);
         }
         const double mean = sum / all;
         const double first = first_burst_.empty() ? 0 : std::log(first_burst(std::exp(mean)) / burst);
-        return fit{burst, std::max(squares / all - mean * mean, 0.0) + 0.02 * first * first};
+        return trial{burst, std::max(squares / all - mean * mean, 0.0) + 0.02 * first * first};
     };
-    std::vector<fit> fits;
+    std::vector<trial> fits;
     for (double burst = 1; burst <= most; burst *= 1.2) fits.push_back(with(burst));
-    const double least = std::ranges::min(fits, {}, &fit::misfit).misfit;
-    std::erase_if(fits, [&](const fit& f) { return f.misfit > 1.3 * least + 0.002; });
-    // Of those that are as good as each other, the one in the middle.
-    burst_doubt_ = fits.back().burst - fits.front().burst;
-    with(std::sqrt(fits.front().burst * fits.back().burst));
+    // Of those around the best that are as good as it, the one in the middle.
+    const auto best = std::ranges::min_element(fits, {}, &trial::misfit);
+    const auto worse = [&](const trial& f) { return f.misfit > 1.3 * best->misfit + 0.002; };
+    const auto last = std::prev(std::find_if(best, fits.end(), worse));
+    const auto first = std::find_if(std::reverse_iterator(best), fits.rend(), worse).base();
+    burst_doubt_ = last->burst - first->burst;
+    with(std::sqrt(first->burst * last->burst));
 }
 
 // From the newest mark back, as far as what is seen agrees: older marks make it exact, a change makes them
@@ -260,7 +273,7 @@ void limit_estimate::fit_rate(double jitter) {
     }
     if (admitted < 1 || doubt > 0.9) return;
     if (marks_.back().first.waited > marks_.front().first.waited) {
-        if (!burst_fitted_) burst_doubt_ = (burst_for(rate / 1.5) - burst_for(rate * 1.5)) / 2;
+        if (!burst_fitted_) burst_doubt_ = (burst_for(rate / 1.3) - burst_for(rate * 1.3)) / 2;
         doubt += burst_doubt_ / admitted;
     }
     rate_ = std::max(rate, slowest);

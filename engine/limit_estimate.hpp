@@ -77,6 +77,12 @@ class limit_estimate {
         double before_last;
         double rate = 0;    ///< of the limit, as the time since the mark before shows
         double weight = 0;  ///< the number of requests that this rests on
+        double misfit = 0;  ///< of the burst that was assumed
+    };
+
+    /// `misfit`: what was let through shows a greater rate than the refusal, by so much of a logarithm.
+    struct fit {
+        double rate, misfit;
     };
 
     struct note {
@@ -88,7 +94,7 @@ class limit_estimate {
     void read_stretch(std::size_t i);
     [[nodiscard]] double admitted_before(std::size_t i) const noexcept;
     [[nodiscard]] bool remembered(std::size_t i) const noexcept;
-    [[nodiscard]] double fitting_rate(std::size_t i, double lowest, double highest) const;
+    [[nodiscard]] fit fitting_rate(std::size_t i, double lowest, double highest) const;
     [[nodiscard]] double first_burst(double rate) const noexcept;
     [[nodiscard]] double burst_for(double rate) const noexcept;
     void fit_burst();

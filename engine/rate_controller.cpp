@@ -21,6 +21,7 @@ constexpr double sure_burst = 4;        // requests: a smaller one may be none a
 constexpr auto timer_lateness = 10ms;   // more than that says that the host was busy
 constexpr double longest_lateness = 0.05;  // seconds that are made up for
 constexpr auto relearn_after = 10min;
+constexpr double quick = 0.5;  // seconds: replies that take longer leave in doubt what was let through when
 constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
 // Where others use the limit too, nobody knows his part of it. Refusals meet each in proportion to what he
 // sends; cut by a share at each and growing by a share and a little more, all come to equal parts.
@@ -31,10 +32,11 @@ constexpr double too_soon = 30;  // requests let through since the refusal befor
 constexpr double well_known = 0.02;   // a rate that is less in doubt is not overrun by chance
 constexpr double telling_part = 0.2;  // of its doubt: a rate that is less by so much tells of others
 constexpr double contended_cut = 0.1;
-constexpr double contended_cut_dear = 0.2;  // where a refusal costs time: there are to be fewer
-constexpr double contended_floor = 0.75;    // of the rate as learnt, so that a few wrong signs cost little
+constexpr double contended_cut_dear = 0.25;  // where a refusal costs time: there are to be fewer
+constexpr double contended_floor = 0.75;     // of the rate as learnt, so that a few wrong signs cost little
 constexpr double contended_step = 0.05;
-constexpr double contended_gain = 0.5;    // requests a second, each second
+constexpr double contended_gain = 0.5;  // requests a second, each second
+constexpr double contended_gain_dear = 1;
 constexpr double few = 20;                // requests: a window of less proves little
 constexpr double slowest = 1.0 / 86'400;  // requests a second
 
@@ -62,7 +64,7 @@ std::optional<learnt_limit> rate_controller::learnt() const noexcept {
     if (window_.is_window())
         return learnt_limit{
             .rate = window_.count() / window_.cycle(), .burst = window_.count(), .cycle = window_.cycle()};
-    return learnt_limit{.rate = limit_.weight() < 8 ? 0 : limit_.rate(), .burst = limit_.burst()};
+    return learnt_limit{.rate = !rate_known() ? 0 : limit_.rate(), .burst = limit_.burst()};
 }
 
 std::optional<double> rate_controller::used(instant now) const noexcept {
@@ -92,7 +94,7 @@ std::size_t rate_controller::most_in_flight() const noexcept {
         first_in_flight * std::exp2(std::min(seconds_of(latest_ - window_.opened_at()) / 0.85, 20.0)));
     if (free_) most = slow_start;
     if (limited_) {
-        most = std::max(slow_start, (limit_.weight() < 8 ? 0.5 : 1.25) * limit_.rate() * latency_ + 2);
+        most = std::max(slow_start, (!rate_known() ? 0.5 : 1.25) * limit_.rate() * latency_ + 2);
         // Where a window is about to be used up, no more than are left of it.
         if (window_.is_window())
             most = std::min(most, std::max(1.0, std::abs(window_.count() - window_.let_through())));
@@ -100,11 +102,16 @@ std::size_t rate_controller::most_in_flight() const noexcept {
     return static_cast<std::size_t>(most);
 }
 
+bool rate_controller::rate_known() const noexcept {
+    return limit_.weight() >= 8;
+}
+
 double rate_controller::pace(instant now) const noexcept {
     const double time = std::max(0.0, seconds_of(now - since_));
     if (contended()) {
         const double x = time / std::max({2.0, 40 * cost_, 50 / limit_.rate()});
-        const double gain = std::min(contended_gain, 0.03 * limit_.rate()) * time;
+        const double gain =
+            std::min(cost_ > dear ? contended_gain_dear : contended_gain, 0.03 * limit_.rate()) * time;
         return base_ * std::exp(std::min(contended_step * (x + x * x * x * x), 10.0)) + gain;
     }
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
@@ -114,7 +121,7 @@ double rate_controller::pace(instant now) const noexcept {
     const double settled = std::max({100 / limit_.rate(), std::min(200 / limit_.rate(), 5.0), 3 * latency_});
     const double costly = std::min(2 * cost_ / limit_.uncertainty(), 160 * cost_);
     const double shortest = std::max({8 / limit_.rate(), 3 * latency_, 0.1});
-    const double time_scale = limit_.weight() < 8
+    const double time_scale = !rate_known()
                                   ? std::max(3 * latency_, 0.25)
                                   : std::max({shortest, patience_ * settled * finest / step, costly});
     const double x = time / time_scale;
@@ -192,7 +199,7 @@ departure rate_controller::sent(instant now) {
     // A timer that fired a little late is made up for, more than that as far as the limit has shown to keep
     // what is not used. The user's ceiling keeps nothing.
     const bool ceiling = options_.max_rate && rate >= *options_.max_rate;
-    const bool keeps = !ceiling && limit_.weight() >= 8 && limit_.burst() >= sure_burst;
+    const bool keeps = !ceiling && rate_known() && limit_.burst() >= sure_burst;
     const double kept = keeps ? share_of_burst * limit_.burst() * interval : 0;
     made_up_for_ = std::max(std::min<std::chrono::nanoseconds>(span_of(interval), timer_lateness),
                             span_of(std::min(kept, longest_lateness)));
@@ -313,6 +320,9 @@ void rate_controller::count_episode(double times_rate, bool overtaken) {
 
 void rate_controller::pause(const departure& d, instant now, const limit_hint& hint, random_source& random) {
     if (!hint.wait) return;
+    // Nor is it sure to have had another one. Where nothing is known yet it tells the more, the fewer were on
+    // their way.
+    if (limited_ && !rate_known() && latency_ < quick) return throttled(d, now, hint, random);
     limit_.note_refusal(d, now);
     const double margin = std::uniform_real_distribution<double>(0.01, 0.06)(random);
     const instant until = now + *hint.wait + span_of(margin);
@@ -346,7 +356,7 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
     const bool used_up = window_.used_up() && window_.proven() && window_.count() < 500;
     double wait = 0;
     if (so_far < wall_after && !used_up) {
-        const double intervals = std::pow(8, static_cast<double>(streak_) - (limit_.weight() < 8 ? 0 : 1));
+        const double intervals = std::pow(8, static_cast<double>(streak_) - (!rate_known() ? 0 : 1));
         const double soon = intervals / std::max(base_, slowest);
         wait = std::min(soon, wall_after);
     } else if ((limit_.weight() >= 100 && !window_.is_window()) ||
@@ -378,7 +388,7 @@ void rate_controller::recovered(instant now) {
         return;
     }
     window_.opened(now, paused, true);
-    if (limit_.weight() < 8) {
+    if (!rate_known()) {
         const double in_the_long_run = std::max(window_.count() / std::max(window_.cycle(), 1e-3),
                                                 accepted_ / seconds_of(now - first_sent_));
         // Rather twice as much, where the service asks for whole seconds that it does not need.

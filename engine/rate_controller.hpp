@@ -8,8 +8,8 @@
 // ever faster beyond.
 //
 // Where requests are refused that should have been let through, others use the limit too: then it is shared
-// as TCP shares a line, a tenth less at every refusal (a fifth where that costs time) and slowly more between
-// them.
+// as TCP shares a line, a tenth less at every refusal (a quarter where that costs time) and slowly more
+// between them.
 //
 // What the limit lets through at once after a pause (its burst; a whole window's count) is learnt too and
 // used after every wait. Before the first refusal, and while such a credit lasts, requests are not paced but
@@ -48,7 +48,7 @@ class rate_controller {
     void throttled(const departure& d, instant now, const limit_hint& hint, random_source& random);
 
     /// A refusal that seems to have another reason than the rate: the wait it asks for is kept, and nothing
-    /// is learnt, unless it_was_the_rate() is called before the next that is due to the rate.
+    /// is learnt where a rate is known, unless it_was_the_rate() is called before the next that is due to it.
     void pause(const departure& d, instant now, const limit_hint& hint, random_source& random);
     void it_was_the_rate() { limit_.count_noted(); }
 
@@ -64,6 +64,7 @@ class rate_controller {
     [[nodiscard]] instant parked_until() const noexcept { return parked_until_; }
 
   private:
+    [[nodiscard]] bool rate_known() const noexcept;
     [[nodiscard]] double pace(instant now) const noexcept;
     [[nodiscard]] bool sharing(instant now) const noexcept;
     [[nodiscard]] double below_limit() const noexcept;

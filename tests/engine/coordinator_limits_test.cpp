@@ -203,3 +203,24 @@ TEST_CASE("coordinator: hundreds of 429 use up no attempt, and do not count with
         CHECK(journal.outcomes().at(4).attempts == 1);
     }
 }
+
+TEST_CASE("coordinator: of a limit on requests at once that is known a share is used") {
+    const auto rows = onboarding(2000, true);
+    auto service = service_for(rows);
+    simulated_journal journal(rows.size());
+    auto options = test_options(16, 6);
+    options.max_share = 60;
+    options.remembered = learnt_limit{.rate = 0, .burst = 0, .cycle = 0, .company = 8};
+    simulated_process p(rows, service, journal, {}, options, 1);
+    std::vector<std::size_t> company;
+    p.interfere = [&](const order& o, const row&) -> std::optional<http_reply> {
+        company.push_back(o.company);
+        if (o.company > 8) return http_reply{429, "", {}};
+        return std::nullopt;
+    };
+    REQUIRE(p.run());
+    CHECK(p.state().counts()[outcome::applied] == rows.size());
+    const auto later = company.begin() + static_cast<std::ptrdiff_t>(company.size() / 2);
+    CHECK(*std::max_element(company.begin(), later) >= 8);  // it was known only when it had held
+    CHECK(*std::max_element(later, company.end()) == 4);
+}

@@ -35,13 +35,15 @@ class paced_user {
             };
             std::vector<request> sent;
             double known_at = 1e18;
+            const double begun = now_;
             bool fresh = true;
             std::size_t seen = 0;
             while (now_ < known_at) {
                 const departure d{number_++, at(now_), waited_};
                 estimate.sent(d);
                 sent.push_back({d, now_ + late(random_)});
-                now_ += 1 / pace;
+                now_ += std::exp(-growth * (now_ - begun)) /
+                        (sent.size() <= at_once ? std::max(pace, fast) : pace);
                 std::ranges::sort(sent.begin() + static_cast<std::ptrdiff_t>(seen), sent.end(), {},
                                   &request::arrival);
                 for (; seen < sent.size() && sent[seen].arrival + jitter <= now_; ++seen) {
@@ -64,6 +66,9 @@ class paced_user {
     }
 
     limit_estimate estimate;
+    std::size_t at_once = 0;  ///< so many leave at the pace `fast` when a wait is over
+    double fast = 0;
+    double growth = 0;  ///< of the pace, as a logarithm each second
 
   private:
     std::mt19937_64 random_;
@@ -151,6 +156,30 @@ TEST_CASE("estimate: a refusal that was laid to another reason still ends a stre
         user.work(limit, pace * 0.8, 1, 1);
         CHECK(user.estimate.rate() > 43);
         CHECK(user.estimate.rate() < 58);
+    }
+}
+
+TEST_CASE("estimate: a small burst with a great rate does not explain a refusal at a lower pace") {
+    for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+        CAPTURE(seed);
+        std::mt19937_64 random(seed);
+        const auto between = [&](double a, double b) {
+            return std::uniform_real_distribution<double>(a, b)(random);
+        };
+        const double rate = std::exp(between(std::log(30), std::log(500)));
+        const double burst = rate * between(0.08, 0.25);
+        const double flight = between(0.002, 0.03);
+        sim::token_bucket limit(rate, burst);
+        paced_user user(seed);
+        user.work(limit, between(1.5, 4) * rate, 1.04, 1, flight, flight / 10);
+        user.at_once = static_cast<std::size_t>(0.8 * std::min(burst, rate));
+        user.fast = between(1.1, 1.6) * rate;
+        user.growth = 2;
+        user.work(limit, between(0.5, 0.8) * rate, 1.04, 1, flight, flight / 10);
+        user.growth = 0.04;
+        user.work(limit, rate, 1.04, 1, flight, flight / 10);
+        const double off = std::abs(std::log(user.estimate.rate() / rate));
+        CHECK(off < 0.06);
     }
 }
 

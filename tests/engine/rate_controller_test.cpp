@@ -93,6 +93,32 @@ TEST_CASE("rate: a limit that comes after an hour without one is learnt like any
     CHECK(user.work_until(3760, limit) > 18 * 60);
 }
 
+TEST_CASE("rate: before anything is known, a refusal that may have another reason tells of the rate, too") {
+    sim::token_bucket limit(50, 10);
+    random_source random{7};
+    rate_controller c({.max_rate = {}, .share = 1});
+    instant now{1h};
+    const auto until_refused = [&] {
+        for (;;) {
+            now = std::max(now, c.next_permit());
+            const auto d = c.sent(now);
+            const bool admitted = limit.admit(std::chrono::duration<double>(now - instant{1h}).count());
+            now += 5ms;
+            if (!admitted) return d;
+            c.accepted(d, now);
+        }
+    };
+    c.throttled(until_refused(), now, told_to_wait(1s), random);
+    CHECK(c.learnt()->rate == 0);
+    c.pause(until_refused(), now, told_to_wait(1s), random);
+    CHECK(c.learnt()->rate > 40);
+    CHECK(c.learnt()->rate < 60);
+    // Then it is the other reason's.
+    const double known = c.learnt()->rate;
+    c.pause(until_refused(), now, told_to_wait(1s), random);
+    CHECK(c.learnt()->rate == known);
+}
+
 TEST_CASE("rate: a limit that was learnt a little too high is no sign of others") {
     for (const double rate : {200.0, 300.0, 500.0}) {
         CAPTURE(rate);
