@@ -36,8 +36,10 @@ class concurrency_window {
     bool refused(std::size_t in_flight, instant sent, instant now, std::chrono::milliseconds cost);
     /// Requests at once that the service allows, where it has shown such a limit; 0: it has not.
     [[nodiscard]] std::size_t limit() const noexcept { return on_trial_ ? 0 : cap_; }
-    /// It was used up by hundreds of requests since, and none of them was refused.
+    /// Hundreds of requests that used it up were let through since it was set.
     [[nodiscard]] bool limit_held() const noexcept;
+    /// It may have changed: it does not hold until it was used up again.
+    void prove_limit_anew() noexcept { replies_at_cap_ = 0; }
     /// Such a limit is kept to, proved or not.
     [[nodiscard]] bool capped() const noexcept { return cap_ > 0; }
 

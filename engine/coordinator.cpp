@@ -16,6 +16,7 @@ constexpr std::size_t most_rows_here = 65'536;  // bounds memory when very many 
 // The more a sync of the journal takes along the fewer are needed: what nothing waits for is gathered so
 // long.
 constexpr auto gathered_for = 5ms;
+constexpr auto share_lasts = 10min;       // of a limit on requests at once; then it is proved anew
 constexpr std::size_t most_ahead = 8192;  // rows in doubt after a crash, where syncs take very long
 
 std::chrono::milliseconds until(instant later, instant now) {
@@ -90,6 +91,11 @@ void coordinator::admit_invalid(const row_view& r, const row_problem& problem, r
 
 void coordinator::prepare(instant now) {
     scheduler_.advance(now);
+    if (!shares_company()) {
+        shared_since_ = now;
+    } else if (now - shared_since_ > share_lasts) {
+        window_.prove_limit_anew();
+    }
     if (stopped_) return;
     if (scheduler_.fresh() == 0 || rate_.parked_until() > now) return;
     const std::size_t standing = intents_under_way_.size() + scheduler_.sendable();
@@ -112,11 +118,16 @@ bool coordinator::can_send(instant now) const {
 
 std::size_t coordinator::window() const noexcept {
     std::size_t most = std::min(window_.size(), rate_.most_in_flight());
-    if (options_.max_share < 100 && window_.limit_held()) {
+    // Not before it has held: a share of what is no limit would never be found out.
+    if (shares_company()) {
         const double part = static_cast<double>(window_.limit()) * options_.max_share / 100;
         most = std::min(most, std::max<std::size_t>(static_cast<std::size_t>(part), 1));
     }
     return most;
+}
+
+bool coordinator::shares_company() const noexcept {
+    return options_.max_share < 100 && window_.limit_held();
 }
 
 order coordinator::take(instant now) {
@@ -250,8 +261,9 @@ void coordinator::throttled(const order& o, const http_reply& reply, moment now)
     else
         scheduler_.make_sendable(o.slot);
     const auto hint = read_limit_hint(reply, now.wall);
+    const bool company_known = window_.limit_held();
     if (window_.refused(std::max(o.company, in_flight_ + 1), o.sent.at, now.mono, hint.wait.value_or(0ms)))
-        rate_.pause(o.sent, now.mono, hint, random_);
+        rate_.pause(o.sent, now.mono, hint, random_, company_known);
     else {
         if (!window_.capped()) rate_.it_was_the_rate();
         rate_.throttled(o.sent, now.mono, hint, random_);

@@ -150,6 +150,7 @@ class coordinator {
     [[nodiscard]] std::uint64_t refused_generation() const noexcept { return refused_generation_; }
 
   private:
+    [[nodiscard]] bool shares_company() const noexcept;
     void keep_ahead(instant now);
     void throttled(const order& o, const http_reply& reply, moment now);
     void unauthorised(const order& o, unsigned status, const std::string& words, moment now);
@@ -185,6 +186,7 @@ class coordinator {
     std::optional<end_reason> stopped_;
     std::string stop_message_;
     std::size_t in_flight_ = 0;
+    instant shared_since_{};  // of a limit on requests at once only a share is used
     std::uint64_t refused_generation_ = 0;
     // Of a journal that was repaired: lines of rows whose doubt remains, and tokens of which the first row in
     // doubt was found not to be applied, so that those behind it cannot have been sent.

@@ -116,82 +116,72 @@ void limit_estimate::read_stretch(std::size_t i) {
     if (i == 0) return;
     mark& m = marks_[i];
     const departure& from = marks_[i - 1].last;
-    const bool whole = remembered(i);
+    const bool whole = still_known(i);
     if (!whole && i + 1 < marks_.size()) return;  // what it told stays
     const double admitted = admitted_before(i);
     const double time = std::max(seconds_of(m.first.at - from.at), 1e-6);
     const double plain = admitted / time;
     m.rate = plain;
     m.weight = admitted;
-    m.misfit = 0;
     const double waited = std::min(m.first.waited - from.waited, time);
     const bool uneven = waited > 0 || weight_ < 8;
-    if (!uneven || admitted < 2 || admitted_.empty()) return;
+    const auto end = std::ranges::lower_bound(admitted_, m.first.at, {}, &departure::at);
+    const double seen = whole ? admitted : static_cast<double>(end - admitted_.begin());
+    if (!uneven || seen < 2) return;
     const double active = std::max(time - waited, 1e-3);
-    const fit fitting = fitting_rate(i, plain, 1.5 * admitted / active);
-    m.rate = fitting.rate;
-    m.misfit = fitting.misfit;
-    const double seen = whole ? admitted : static_cast<double>(most_remembered);
+    m.rate = fitting_rate(i, plain, 1.5 * admitted / active);
     m.weight = std::max(1.0, seen - burst_for(m.rate));
 }
 
 // All of the stretch before the mark, not just its end.
-bool limit_estimate::remembered(std::size_t i) const noexcept {
+bool limit_estimate::still_known(std::size_t i) const noexcept {
     return first_remembered_ <= marks_[i - 1].last.number + 1;
 }
 
 // Between the least rate that explains what was let through and the greatest that explains the refusal.
-limit_estimate::fit limit_estimate::fitting_rate(std::size_t i, double lowest, double highest) const {
+double limit_estimate::fitting_rate(std::size_t i, double lowest, double highest) const {
     const mark& from = marks_[i - 1];
     const instant to = marks_[i].first.at;
     // Of a stretch that is longer than what is remembered, its end: in the time before, all that the limit
     // keeps may have come together.
-    const bool whole = remembered(i);
+    const bool whole = still_known(i);
     const auto first = std::ranges::lower_bound(admitted_, from.last.at, {}, &departure::at);
     const instant begin = whole ? from.last.at : admitted_.front().at;
     // What would be left just before the refusal; less than -1 where something was let through for which
     // nothing was. What was under way with a refused request may have overtaken it.
-    constexpr double one_left = 1.5;
-    enum class explaining { all, the_refusal };
-    const auto left = [&](double rate, explaining what = explaining::all) {
+    const auto left = [&](double rate) {
         const double burst = burst_for(rate);
         double level = whole ? 0 : burst;
         instant at = begin;
         for (auto d = first; d != admitted_.end() && d->at < to; ++d) {
             level = std::min(burst, level + rate * seconds_of(d->at - at)) - 1;
             if (d->at < from.known) level = std::max(level, 0.0);
-            if (level < -1 && what == explaining::all) return level;
-            level = std::max(level, -1.0);
+            if (level < -1) return level;
             at = d->at;
         }
         return std::min(burst, level + rate * seconds_of(to - at));
     };
-    const auto greatest_below = [&](double low, double high, double bound, explaining what) {
+    const auto greatest_below = [&](double low, double high, double bound) {
         for (int step = 0; step < 8; ++step) {
             const double middle = std::sqrt(low * high);
-            (left(middle, what) < bound ? low : high) = middle;
+            (left(middle) < bound ? low : high) = middle;
         }
         return low;
     };
     double low = lowest;
     if (burst_fitted_) {
-        if (left(low) < -1) low = greatest_below(low, highest, -1, explaining::all);
+        if (left(low) < -1) low = greatest_below(low, highest, -1);
     } else {
         // A burst that depends on the rate makes what is left rise and fall with it: so step by step.
         constexpr int steps = 32;
         const double step = std::pow(std::max(highest / lowest, 1.0), 1.0 / steps);
         for (int n = 0; n < steps && left(low) < -1; ++n) low *= step;
     }
-    // Where none explains both, the one that explains the refusal is less.
-    const double then_left = left(low);
-    if (then_left < -1 || then_left >= one_left)
-        return {low, std::log(low / greatest_below(lowest / 2, low, one_left, explaining::the_refusal))};
     // Where a burst may be all that was let through, the least rate is taken: what follows it for longer
     // tells more than another refusal.
-    if (left(highest) < one_left) return {low, 0};
-    const double high = greatest_below(low, highest, one_left, explaining::all);
-    return {low * std::cbrt(std::max(high / low, 1.0)),
-            0};  // too low costs a little time, too high a refusal
+    if (left(highest) < 1.5) return low;
+    const double high = greatest_below(low, highest, 1.5);
+    return low * std::cbrt(std::max(high / low, 1.0));  // too low costs a little time, too high a refusal
 }
 
 // The first refusal ended a time that began with a full bucket.
@@ -214,14 +204,14 @@ void limit_estimate::fit_burst() {
     double most = burst_;
     bool waited = false;
     for (std::size_t i = marks_.size(); i-- > 1 && stretches.size() < most_stretches;) {
-        if (admitted_before(i) < 4 || !remembered(i)) continue;
+        if (admitted_before(i) < 4) continue;
         stretches.push_back(i);
         waited = waited || marks_[i].first.waited > marks_[i - 1].last.waited;
         most = std::max(most, admitted_before(i));
     }
     if (stretches.size() < 2 || !waited) return;
     burst_fitted_ = true;
-    struct trial {
+    struct fit {
         double burst, misfit;
     };
     const auto with = [&](double burst) {
@@ -233,17 +223,17 @@ void limit_estimate::fit_burst() {
             const double weight = std::min(admitted_before(i), 100.0);
             all += weight;
             sum += weight * rate;
-            squares += weight * (rate * rate + marks_[i].misfit * marks_[i].misfit);
+            squares += weight * rate * rate;
         }
         const double mean = sum / all;
         const double first = first_burst_.empty() ? 0 : std::log(first_burst(std::exp(mean)) / burst);
-        return trial{burst, std::max(squares / all - mean * mean, 0.0) + 0.02 * first * first};
+        return fit{burst, std::max(squares / all - mean * mean, 0.0) + 0.02 * first * first};
     };
-    std::vector<trial> fits;
+    std::vector<fit> fits;
     for (double burst = 1; burst <= most; burst *= 1.2) fits.push_back(with(burst));
     // Of those around the best that are as good as it, the one in the middle.
-    const auto best = std::ranges::min_element(fits, {}, &trial::misfit);
-    const auto worse = [&](const trial& f) { return f.misfit > 1.3 * best->misfit + 0.002; };
+    const auto best = std::ranges::min_element(fits, {}, &fit::misfit);
+    const auto worse = [&](const fit& f) { return f.misfit > 1.3 * best->misfit + 0.002; };
     const auto last = std::prev(std::find_if(best, fits.end(), worse));
     const auto first = std::find_if(std::reverse_iterator(best), fits.rend(), worse).base();
     burst_doubt_ = last->burst - first->burst;

@@ -55,12 +55,12 @@ class limit_estimate {
     /// Requests a second, and at once after a pause.
     [[nodiscard]] double rate() const noexcept { return rate_; }
     [[nodiscard]] double burst() const noexcept { return burst_; }
+    /// The rate as the time before the latest overrun shows it alone; 0: it shows nothing.
+    [[nodiscard]] double latest_rate() const noexcept { return marks_.empty() ? 0 : marks_.back().rate; }
     /// By how much of it the rate may be wrong.
     [[nodiscard]] double uncertainty() const noexcept { return uncertainty_; }
     /// How many requests it rests on.
     [[nodiscard]] double weight() const noexcept { return weight_; }
-    /// Likewise, as the time between the last refusal and the one before shows it alone; 0: it shows nothing.
-    [[nodiscard]] double latest_rate() const noexcept { return marks_.empty() ? 0 : marks_.back().rate; }
     /// When the latest of the refused requests left; nothing is known of them after forget_refusals().
     [[nodiscard]] bool has_refusal() const noexcept { return !marks_.empty(); }
     [[nodiscard]] instant last_refusal() const noexcept { return marks_.back().last.at; }
@@ -77,12 +77,6 @@ class limit_estimate {
         double before_last;
         double rate = 0;    ///< of the limit, as the time since the mark before shows
         double weight = 0;  ///< the number of requests that this rests on
-        double misfit = 0;  ///< of the burst that was assumed
-    };
-
-    /// `misfit`: what was let through shows a greater rate than the refusal, by so much of a logarithm.
-    struct fit {
-        double rate, misfit;
     };
 
     struct note {
@@ -93,8 +87,8 @@ class limit_estimate {
     void add_mark(const departure& d, bool fresh, instant now);
     void read_stretch(std::size_t i);
     [[nodiscard]] double admitted_before(std::size_t i) const noexcept;
-    [[nodiscard]] bool remembered(std::size_t i) const noexcept;
-    [[nodiscard]] fit fitting_rate(std::size_t i, double lowest, double highest) const;
+    [[nodiscard]] bool still_known(std::size_t i) const noexcept;
+    [[nodiscard]] double fitting_rate(std::size_t i, double lowest, double highest) const;
     [[nodiscard]] double first_burst(double rate) const noexcept;
     [[nodiscard]] double burst_for(double rate) const noexcept;
     void fit_burst();

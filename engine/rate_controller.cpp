@@ -35,10 +35,10 @@ constexpr double contended_cut = 0.1;
 constexpr double contended_cut_dear = 0.25;  // where a refusal costs time: there are to be fewer
 constexpr double contended_floor = 0.75;     // of the rate as learnt, so that a few wrong signs cost little
 constexpr double contended_step = 0.05;
-constexpr double contended_gain = 0.5;  // requests a second, each second
-constexpr double contended_gain_dear = 1;
-constexpr double few = 20;                // requests: a window of less proves little
-constexpr double slowest = 1.0 / 86'400;  // requests a second
+constexpr double contended_gain = 0.5;     // requests a second, each second
+constexpr double contended_gain_dear = 1;  // where a refusal costs time
+constexpr double few = 20;                 // requests: a window of less proves little
+constexpr double slowest = 1.0 / 86'400;   // requests a second
 
 double seconds_of(std::chrono::nanoseconds d) {
     return std::chrono::duration<double>(d).count();
@@ -255,7 +255,7 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     bool overtaken = limited_ && !free_ && limit_.weight() >= 20 &&
                      pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
-    // Nor is it where the time before it shows the rate that was known.
+    // But it is no sign of others where the time before it shows the rate that was known.
     if (cost_ > dear && !contended() && limit_.latest_rate() > rate_then * (1 - telling_part * doubt))
         overtaken = false;
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
@@ -282,7 +282,9 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         const double margin = std::uniform_real_distribution<double>(0.01, 0.06)(random);
         wait_until(now + *hint.wait + span_of(margin), now);
         told_ = true;
-        closed_ += std::chrono::duration<double>(*hint.wait).count();
+        const double told_wait = std::chrono::duration<double>(*hint.wait).count();
+        told_wait_ = std::max(told_wait_, told_wait);
+        closed_ += told_wait;
     } else if (fresh) {
         // So few, and then closed before half of them came through again: that was no window, but others who
         // took what there was.
@@ -318,11 +320,11 @@ void rate_controller::count_episode(double times_rate, bool overtaken) {
         signs_of_others_ = std::max(signs_of_others_ - 1, 0);
 }
 
-void rate_controller::pause(const departure& d, instant now, const limit_hint& hint, random_source& random) {
+void rate_controller::pause(const departure& d, instant now, const limit_hint& hint, random_source& random,
+                            bool sure) {
     if (!hint.wait) return;
-    // Nor is it sure to have had another one. Where nothing is known yet it tells the more, the fewer were on
-    // their way.
-    if (limited_ && !rate_known() && latency_ < quick) return throttled(d, now, hint, random);
+    // While there is no rate at all, it may as well have been that.
+    if (!sure && limited_ && !rate_known() && latency_ < quick) return throttled(d, now, hint, random);
     limit_.note_refusal(d, now);
     const double margin = std::uniform_real_distribution<double>(0.01, 0.06)(random);
     const instant until = now + *hint.wait + span_of(margin);
@@ -338,7 +340,7 @@ void rate_controller::wait_until(instant until, instant now) {
     if (!waiting_) {
         waiting_ = true;
         waiting_since_ = now;
-        first_wait_ = seconds_of(until - now);
+        told_wait_ = 0;
         closed_ = 0;
     }
     sent_before_wait_ = sent_;
@@ -399,7 +401,8 @@ void rate_controller::recovered(instant now) {
     // longer than it had to be.
     const bool due = told_ || (window_.is_window() && window_.proven());
     // If others took what there was when the service said that it would be open, that is no refusal's price.
-    const double lost = told_ && !window_.is_window() ? std::min(paused, first_wait_ + latency_) : paused;
+    const double lost =
+        told_ && !window_.is_window() ? std::min(paused, std::max(told_wait_, 1.0) + latency_) : paused;
     cost_ = due ? std::max(0.0, lost - limit_.burst() / limit_.rate()) : 0;
     credit_ = window_.is_window() ? window_.count()
               : contended()       ? 0

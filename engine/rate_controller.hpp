@@ -48,8 +48,9 @@ class rate_controller {
     void throttled(const departure& d, instant now, const limit_hint& hint, random_source& random);
 
     /// A refusal that seems to have another reason than the rate: the wait it asks for is kept, and nothing
-    /// is learnt where a rate is known, unless it_was_the_rate() is called before the next that is due to it.
-    void pause(const departure& d, instant now, const limit_hint& hint, random_source& random);
+    /// is learnt unless it_was_the_rate() is called before the next that is due to it. `sure`: it had that
+    /// other reason; if not, it may count for the rate while there is none.
+    void pause(const departure& d, instant now, const limit_hint& hint, random_source& random, bool sure);
     void it_was_the_rate() { limit_.count_noted(); }
 
     /// Nothing before the first refusal; the rate is 0 until enough was seen to tell it.
@@ -112,8 +113,8 @@ class rate_controller {
     bool told_ = false;     ///< how long to wait, by the service
     std::uint64_t sent_before_wait_ = 0;
     instant waiting_since_{};
-    double first_wait_ = 0;  ///< seconds that it was to take when it began
-    double closed_ = 0;      ///< seconds that the service is known to have let nothing through in that wait
+    double told_wait_ = 0;  ///< the longest wait that the service asked for meanwhile, seconds
+    double closed_ = 0;     ///< seconds that the service is known to have let nothing through in that wait
 };
 
 }  // namespace muster

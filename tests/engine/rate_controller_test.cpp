@@ -110,12 +110,14 @@ TEST_CASE("rate: before anything is known, a refusal that may have another reaso
     };
     c.throttled(until_refused(), now, told_to_wait(1s), random);
     CHECK(c.learnt()->rate == 0);
-    c.pause(until_refused(), now, told_to_wait(1s), random);
+    c.pause(until_refused(), now, told_to_wait(1s), random, true);
+    CHECK(c.learnt()->rate == 0);
+    c.pause(until_refused(), now, told_to_wait(1s), random, false);
     CHECK(c.learnt()->rate > 40);
     CHECK(c.learnt()->rate < 60);
     // Then it is the other reason's.
     const double known = c.learnt()->rate;
-    c.pause(until_refused(), now, told_to_wait(1s), random);
+    c.pause(until_refused(), now, told_to_wait(1s), random, false);
     CHECK(c.learnt()->rate == known);
 }
 
@@ -140,6 +142,7 @@ TEST_CASE("rate: that others took what there was when a wait was over is not the
         return user.work_until(700 + taken, limit);
     };
     const int after_one = used_of_more(0.5);
+    CHECK(after_one > 40'000);
     for (const double taken : {1.5, 2.5, 3.5}) {
         CAPTURE(taken);
         CHECK(used_of_more(taken) > 0.9 * after_one);
