@@ -38,6 +38,8 @@ constexpr double contended_step = 0.05;
 constexpr double contended_gain = 0.5;     // requests a second, each second
 constexpr double contended_gain_dear = 1;  // where a refusal costs time
 constexpr double few = 20;                 // requests: a window of less proves little
+constexpr double worth_a_refusal = 200;    // requests let through, to see whether a window lets through more
+constexpr double after_opening = 0.05;     // seconds that one tries later than a window is to open
 constexpr double slowest = 1.0 / 86'400;   // requests a second
 
 double seconds_of(std::chrono::nanoseconds d) {
@@ -220,6 +222,10 @@ void rate_controller::accepted(const departure& d, instant now) {
     if (d.at < known_at_) return;
     streak_ = 0;
     if (waiting_) recovered(now);
+    // Where no refusal is needed to tell how long to wait, it is not asked for each time.
+    if (!waiting_ && !told_ && !contended() && window_.surely_used_up() &&
+        accepted_ - accepted_before_episode_ < worth_a_refusal)
+        wait_until(now + span_of(window_.until_opening(now) + after_opening), now);
 }
 
 // Before anything is known: what was let through till the first refusal, or what was in flight then. Where

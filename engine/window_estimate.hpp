@@ -33,6 +33,10 @@ class window_estimate {
     /// that others cannot have made a bucket look like it.
     [[nodiscard]] bool proven() const noexcept;
     [[nodiscard]] bool used_up() const noexcept { return is_window() && accepted_ > 0.95 * count_; }
+    /// All that the last two, which were alike, let through was let through: the next would be refused.
+    [[nodiscard]] bool surely_used_up() const noexcept {
+        return is_window() && regular_ && accepted_ >= count_;
+    }
     [[nodiscard]] instant opened_at() const noexcept { return since_; }
     /// How long to wait for the next opening, in seconds from now.
     [[nodiscard]] double until_opening(instant now) const noexcept;

@@ -399,3 +399,50 @@ TEST_CASE("rate: a bucket whose every refusal costs a second is soon used well")
         CHECK(after_10 + user.work_until(60, limit) > 0.93 * 60 * rate);
     }
 }
+
+namespace {
+
+/// Lets `count` through in each minute, `later` from some minute on, and counts what it refused.
+class counted_window final : public sim::limiter {
+  public:
+    counted_window(double count, double later, double from)
+        : now_(count, 60, 13), later_(later, 60, 13), from_(from) {}
+    bool admit(double now) override {
+        const bool admitted = now < from_ ? now_.admit(now) : later_.admit(now);
+        refused += admitted ? 0 : 1;
+        return admitted;
+    }
+    [[nodiscard]] double wait(double now) const override { return now_.wait(now); }
+    [[nodiscard]] double allowance(double end) const override { return now_.allowance(end); }
+
+    int refused = 0;
+
+  private:
+    sim::fixed_window now_, later_;
+    double from_;
+};
+
+}  // namespace
+
+TEST_CASE("rate: the end of a window that is known is not tried each time") {
+    for (const double count : {25.0, 60.0, 100.0, 150.0}) {
+        CAPTURE(count);
+        counted_window limit(count, count, 1e9);
+        bucket_user user;
+        user.work_until(5 * 60 - 13, limit);
+        limit.refused = 0;
+        CHECK(user.work_until(25 * 60 - 13, limit) >= 20 * count - 1);
+        CHECK(limit.refused >= 20 * count / 400);
+        CHECK(limit.refused <= 20 * count / 150);
+    }
+}
+
+TEST_CASE("rate: a window that lets more through, or less, is found out") {
+    for (const double later : {50.0, 120.0, 200.0}) {
+        CAPTURE(later);
+        counted_window limit(100, later, 10 * 60 - 13);
+        bucket_user user;
+        user.work_until(13 * 60 - 13, limit);
+        CHECK(user.work_until(23 * 60 - 13, limit) >= 0.98 * 10 * later);
+    }
+}
