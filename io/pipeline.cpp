@@ -22,9 +22,9 @@ namespace net = boost::asio;
 namespace {
 
 constexpr std::size_t rows_per_slice = 10'000;  // read at a stretch before the network gets its turn
-// Sleeping and being woken costs both sides more than a look that finds nothing: where events usually come
-// sooner than this, the run does not sleep between them.
-constexpr auto short_wait = std::chrono::microseconds(20);
+// Sleeping and being woken costs both sides more than a look that finds nothing: where the next event has
+// usually been handled sooner than this, the run does not sleep till it comes.
+constexpr auto short_wait = std::chrono::microseconds(30);
 // A connection that was idle so long may have been closed by the service, which costs a call to find out.
 constexpr auto idle_before_look = std::chrono::milliseconds(1);
 
@@ -87,17 +87,17 @@ struct pipeline::impl {
     // Handles events until there are none to come.
     void loop() {
         net::io_context& context = parts.context;
-        std::chrono::nanoseconds usual_wait = 2 * short_wait;
+        std::chrono::nanoseconds usual_wait = 2 * short_wait;  // till the next event is handled
         while (!context.stopped()) {
             if (context.poll() > 0) continue;
             const instant from = std::chrono::steady_clock::now();
             instant at = from;
-            bool some = false;
-            while (!some && usual_wait < short_wait && at - from < short_wait && !context.stopped()) {
+            bool handled = false;
+            while (!handled && usual_wait < short_wait && at - from < short_wait && !context.stopped()) {
+                handled = context.poll_one() > 0;
                 at = std::chrono::steady_clock::now();
-                some = context.poll() > 0;
             }
-            if (!some) {
+            if (!handled) {
                 context.run_one();
                 at = std::chrono::steady_clock::now();
             }

@@ -4,7 +4,7 @@
 #
 #   tests/bench/scale.sh [ROWS...]     (default: 10000 1000000 10000000)
 #
-# The jobs and journals lie in TMPDIR, which must be on a disk and have 3 GB of room. Takes about ten minutes.
+# The jobs and journals lie in TMPDIR, which must be on a disk and have 3 GB of room. Takes three to six minutes.
 # MUSTER_BUILD names a build directory (default: build).
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -21,7 +21,7 @@ init_by_lua_block {
     end
     function reply_to(asked)
         local body = '{"userId":"' .. between(var.uri, "/users/", "/") ..
-            '","tokenSerialNumber":"' .. between(asked, '"tokenSerialNumber":"', '"') ..
+            '","tokenSerialNumber":"' .. between(between(asked, '"tokenSerialNumber":', "}"), '"', '"') ..
             '","tokenStatus":"Enabled","tokenStatusChangedBy":"bench@securid.com",' ..
             '"tokenStatusChangedAt":"2021-06-13T04:38:51.961Z"}'
         header["Content-Length"] = #body
