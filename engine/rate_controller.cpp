@@ -40,6 +40,7 @@ constexpr double contended_gain_dear = 1;  // where a refusal costs time
 constexpr double few = 20;                 // requests: a window of less proves little
 constexpr double worth_a_refusal = 200;    // requests let through, to see whether a window lets through more
 constexpr double after_opening = 0.05;     // seconds that one tries later than a window is to open
+constexpr double enough_for_tries = 500;   // requests: a few refusals more are little among so many
 constexpr double slowest = 1.0 / 86'400;   // requests a second
 
 double seconds_of(std::chrono::nanoseconds d) {
@@ -221,7 +222,7 @@ void rate_controller::accepted(const departure& d, instant now) {
     latency_ += (took - latency_) * 0.05;
     if (d.at < known_at_) return;
     streak_ = 0;
-    if (waiting_) recovered(now);
+    if (waiting_) recovered(d, now);
     // Where no refusal is needed to tell how long to wait, it is not asked for each time.
     if (!waiting_ && !told_ && !contended() && window_.surely_used_up() &&
         accepted_ - accepted_before_episode_ < worth_a_refusal)
@@ -361,7 +362,7 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
     const double so_far = waiting_ ? seconds_of(now - waiting_since_) : 0;
     // Where a refusal more is little among so many, it is not taken on trust that the window is used up; nor
     // where others may have left a bucket empty, which would be waited for again and again.
-    const bool used_up = window_.used_up() && window_.proven() && window_.count() < 500;
+    const bool used_up = window_.used_up() && window_.proven() && window_.count() < enough_for_tries;
     double wait = 0;
     if (so_far < wall_after && !used_up) {
         const double intervals = std::pow(8, static_cast<double>(streak_) - (!rate_known() ? 0 : 1));
@@ -373,34 +374,48 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
         wait = std::clamp(so_far, wall_after, 8.0);
     } else {
         wait = window_.until_opening(now);
-        if (!window_.is_window()) wait = std::min(wait, std::max(6.5, 1.3 * so_far));
+        // The more it let through, the less a try more counts.
+        const double part = window_.let_through() > enough_for_tries ? 0.5 : 1.3;
+        if (!window_.is_window()) wait = std::min(wait, std::max(6.5, part * so_far));
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
     wait_until(now + span_of(wait + std::min(margin, wait)), now);
     told_ = false;
 }
 
+double rate_controller::in_the_long_run(instant now) const noexcept {
+    return accepted_ / std::max(seconds_of(now - first_sent_), 1e-3);
+}
+
+// Where the rate is much in doubt: one came through in the time since the refusal, but none in the time for
+// which it is known to have been closed.
+double rate_controller::cautious_rate(const departure& let_through, instant now) const noexcept {
+    const double open_after = std::max(seconds_of(let_through.at - waiting_since_), 1e-3);
+    const double most = closed_ > 0 ? std::min(limit_.rate(), 1 / closed_) : limit_.rate();
+    return std::clamp(0.5 * in_the_long_run(now), std::min(1 / open_after, most), most);
+}
+
 // The first acceptance after a wait.
-void rate_controller::recovered(instant now) {
+void rate_controller::recovered(const departure& d, instant now) {
     waiting_ = false;
     const double paused = seconds_of(now - waiting_since_);
     since_ = now;
     if (!options_.max_rate) next_ = now;
     const bool outage =
         limit_.weight() >= 100 && !window_.is_window() && !told_;  // closed as it never was before
-    if (outage || (window_.is_window() ? paused : closed_) < wall_after) {
+    const bool gradual = !told_ && window_.opens_gradually(now, paused);
+    if (outage || gradual || (window_.is_window() ? paused : closed_) < wall_after) {
         cost_ = 0;
-        if (!contended())
-            base_ = limit_.uncertainty() < 0.3 ? limit_.rate() : std::min(limit_.rate(), 1 / paused);
-        if (paused >= wall_after) window_.opened(now, paused, false);
+        if (!contended()) base_ = limit_.uncertainty() < 0.3 ? limit_.rate() : cautious_rate(d, now);
+        if (paused >= wall_after && !gradual) window_.opened(now, paused, false);
         return;
     }
-    window_.opened(now, paused, true);
+    window_.opened(now, seconds_of(d.at - waiting_since_), true);
     if (!rate_known()) {
-        const double in_the_long_run = std::max(window_.count() / std::max(window_.cycle(), 1e-3),
-                                                accepted_ / seconds_of(now - first_sent_));
+        const double least =
+            std::max(window_.count() / std::max(window_.cycle(), 1e-3), in_the_long_run(now));
         // Rather twice as much, where the service asks for whole seconds that it does not need.
-        limit_.assume_rate(std::clamp(limit_.rate(), in_the_long_run, (told_ ? 2 : 1) * in_the_long_run));
+        limit_.assume_rate(std::clamp(limit_.rate(), least, (told_ ? 2 : 1) * least));
     }
     if (!contended()) base_ = below_limit();
     // Where the service did not tell how long to wait, nor a window that is known, the wait may have been

@@ -76,7 +76,9 @@ class rate_controller {
     void count_episode(double times_rate, bool overtaken);
     void wait_until(instant until, instant now);
     void wait_in_silence(instant now, random_source& random);
-    void recovered(instant now);
+    [[nodiscard]] double in_the_long_run(instant now) const noexcept;
+    [[nodiscard]] double cautious_rate(const departure& let_through, instant now) const noexcept;
+    void recovered(const departure& d, instant now);
 
     options options_;
     bool limited_ = false;  ///< a refusal was met

@@ -43,6 +43,11 @@ void window_estimate::opened(instant now, double waited, bool known) {
     accepted_ = 1;
 }
 
+bool window_estimate::opens_gradually(instant now, double waited) const noexcept {
+    constexpr double at_first = 0.5, shortly = 0.1;
+    return is_window() && seconds_of(now - since_) < at_first * cycle_ && waited < shortly * cycle_;
+}
+
 void window_estimate::still_closed(instant at) noexcept {
     tested_ = tested_ || is_window();
     too_short_ = std::max(too_short_, seconds_of(at - since_));

@@ -37,6 +37,9 @@ class window_estimate {
     [[nodiscard]] bool surely_used_up() const noexcept {
         return is_window() && regular_ && accepted_ >= count_;
     }
+    /// Open again after a wait that is short to its length, soon after it opened: what is counted over the
+    /// last so many seconds becomes free as it was used.
+    [[nodiscard]] bool opens_gradually(instant now, double waited) const noexcept;
     [[nodiscard]] instant opened_at() const noexcept { return since_; }
     /// How long to wait for the next opening, in seconds from now.
     [[nodiscard]] double until_opening(instant now) const noexcept;

@@ -47,3 +47,16 @@ TEST_CASE("window estimate: round lengths are tried one after another, a little 
         w.still_closed(opening + std::chrono::milliseconds(static_cast<int>(due * 1000)));
     }
 }
+
+TEST_CASE("window estimate: a short wait soon after the opening is no end of it") {
+    window_estimate w;
+    instant opening{1h};
+    w.begin(opening);
+    opening = let_through(w, 100, opening, 60s);
+    w.accepted();
+    CHECK(!w.opens_gradually(opening, 0.5));  // not known as one yet
+    w.opened(opening, 59, true);
+    CHECK(w.opens_gradually(opening + 2s, 0.5));
+    CHECK(!w.opens_gradually(opening + 20s, 18));
+    CHECK(!w.opens_gradually(opening + 45s, 0.5));
+}

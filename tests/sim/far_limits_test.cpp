@@ -1,0 +1,50 @@
+// Whole runs against limits that are far away: what a refusal tells is late, and many requests are on their
+// way.
+#include "tests/sim/simulation.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace muster::sim;
+
+namespace {
+
+/// Of what the limit allows in the time and the connections carry.
+double used(const scenario& s, limiter& limit, double latency, std::uint64_t seed) {
+    const auto accepted =
+        static_cast<double>(simulate(s, limit, {.latency = latency}, {}, seed).total().accepted);
+    return accepted / std::min(limit.allowance(s.duration), s.concurrency * s.duration / latency);
+}
+
+void log_is_used(double latency, double least) {
+    for (const unsigned seed : {1U, 2U, 3U, 4U}) {
+        CAPTURE(latency);
+        CAPTURE(seed);
+        sliding_log limit(300, 10);
+        CHECK(used({}, limit, latency, seed) > least);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("far limits: what a log lets through at first, when it opens, is not taken for a window") {
+    for (const double latency : {0.15, 0.2, 0.25}) log_is_used(latency, 0.95);
+}
+
+TEST_CASE("far limits: the time that a reply takes is not the time for which the limit was closed") {
+    for (const double latency : {1.2, 1.5, 1.7, 1.9}) log_is_used(latency, 0.7);
+}
+
+TEST_CASE("far limits: a window that lets thousands through is tried often enough to be found open") {
+    scenario two_minutes;
+    two_minutes.duration = 120;
+    for (const double latency : {0.01, 0.67, 0.72, 0.8})
+        for (const double phase : {10.0, 30.0, 53.0, 54.0, 55.0, 56.0}) {
+            CAPTURE(latency);
+            CAPTURE(phase);
+            both limit(std::make_unique<token_bucket>(100, 20),
+                       std::make_unique<fixed_window>(2000, 60, phase));
+            CHECK(used(two_minutes, limit, latency, 7) > 0.9);
+        }
+}
