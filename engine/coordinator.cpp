@@ -204,6 +204,7 @@ bool coordinator::replied(const order& o, const http_reply& reply, moment now) {
         return true;
     }
     rate_.accepted(o.sent, now.mono);
+    if (rate_.parked_until() > now.mono) tell_of_limit(now.mono);
     if (v == verdict::failed)
         window_.failed(o.sent.at, now.mono);
     else
@@ -268,10 +269,14 @@ void coordinator::throttled(const order& o, const http_reply& reply, moment now)
         if (!window_.capped()) rate_.it_was_the_rate();
         rate_.throttled(o.sent, now.mono, hint, random_);
     }
+    tell_of_limit(now.mono);
+}
+
+void coordinator::tell_of_limit(instant now) {
     const learnt_limit l = limit().value_or(learnt_limit{});
-    const auto wait = until(rate_.parked_until(), now.mono);
+    const auto wait = until(rate_.parked_until(), now);
     if (const auto news = notices_.worth_remembering(l)) journal_.limit(*news);
-    if (notices_.worth_telling(l, wait, now.mono)) observer_.throttled(wait, l);
+    if (notices_.worth_telling(l, wait, now)) observer_.throttled(wait, l);
 }
 
 std::optional<learnt_limit> coordinator::limit() const noexcept {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace muster {
 namespace {
@@ -224,9 +225,18 @@ void rate_controller::accepted(const departure& d, instant now) {
     streak_ = 0;
     if (waiting_) recovered(d, now);
     // Where no refusal is needed to tell how long to wait, it is not asked for each time.
-    if (!waiting_ && !told_ && !contended() && window_.surely_used_up() &&
-        accepted_ - accepted_before_episode_ < worth_a_refusal)
-        wait_until(now + span_of(window_.until_opening(now) + after_opening), now);
+    if (!waiting_ && !told_ && !contended() && window_.surely_used_up(now) && !worth_trying(now)) {
+        wait_until(window_.expected_opening() + span_of(after_opening), now);
+        known_at_ = now;
+        unasked_ = true;
+    }
+}
+
+// Whether the end of a window that seems used up is to be tried, to see whether it lets more through by now.
+bool rate_controller::worth_trying(instant now) const noexcept {
+    const double longest = std::max(seconds_of(relearn_after), 3 * window_.cycle());
+    return window_.count() >= enough_for_tries || accepted_ - accepted_before_try_ >= worth_a_refusal ||
+           seconds_of(now - tried_at_) >= longest;
 }
 
 // Before anything is known: what was let through till the first refusal, or what was in flight then. Where
@@ -244,6 +254,11 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
                                 random_source& random) {
     const bool fresh = d.at >= known_at_;
     known_at_ = fresh ? now : known_at_;
+    if (fresh && window_.used_up()) {
+        tried_at_ = now;
+        accepted_before_try_ = accepted_;
+    }
+    if (fresh) unasked_ = false;
     if (fresh && waiting_) {
         closed_ = seconds_of(d.at - waiting_since_);
         window_.still_closed(d.at);
@@ -403,14 +418,19 @@ void rate_controller::recovered(const departure& d, instant now) {
     if (!options_.max_rate) next_ = now;
     const bool outage =
         limit_.weight() >= 100 && !window_.is_window() && !told_;  // closed as it never was before
-    const bool gradual = !told_ && window_.opens_gradually(now, paused);
-    if (outage || gradual || (window_.is_window() ? paused : closed_) < wall_after) {
+    const bool unasked = std::exchange(unasked_, false);
+    const bool gradual =
+        !told_ && !unasked && window_.opened_gradually(now, seconds_of(d.at - waiting_since_));
+    if (!unasked && (outage || gradual || (window_.is_window() ? paused : closed_) < wall_after)) {
         cost_ = 0;
         if (!contended()) base_ = limit_.uncertainty() < 0.3 ? limit_.rate() : cautious_rate(d, now);
         if (paused >= wall_after && !gradual) window_.opened(now, paused, false);
         return;
     }
-    window_.opened(now, seconds_of(d.at - waiting_since_), true);
+    if (unasked)
+        window_.opened_as_expected(now);
+    else
+        window_.opened(now, seconds_of(d.at - waiting_since_), true);
     if (!rate_known()) {
         const double least =
             std::max(window_.count() / std::max(window_.cycle(), 1e-3), in_the_long_run(now));
@@ -424,7 +444,7 @@ void rate_controller::recovered(const departure& d, instant now) {
     // If others took what there was when the service said that it would be open, that is no refusal's price.
     const double lost =
         told_ && !window_.is_window() ? std::min(paused, std::max(told_wait_, 1.0) + latency_) : paused;
-    cost_ = due ? std::max(0.0, lost - limit_.burst() / limit_.rate()) : 0;
+    if (!unasked) cost_ = due ? std::max(0.0, lost - limit_.burst() / limit_.rate()) : 0;
     credit_ = window_.is_window() ? window_.count()
               : contended()       ? 0
                                   : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);

@@ -74,6 +74,7 @@ class rate_controller {
     void forget_refusals(instant now);
     [[nodiscard]] double most_likely_rate(const departure& refused, instant now) const noexcept;
     void count_episode(double times_rate, bool overtaken);
+    [[nodiscard]] bool worth_trying(instant now) const noexcept;
     void wait_until(instant until, instant now);
     void wait_in_silence(instant now, random_source& random);
     [[nodiscard]] double in_the_long_run(instant now) const noexcept;
@@ -111,8 +112,11 @@ class rate_controller {
 
     unsigned streak_ = 0;  ///< refusals in a row, each sent after the one before was known
     double waited_ = 0;
-    bool waiting_ = false;  ///< since a refusal that was answered by a wait, nothing was accepted yet
-    bool told_ = false;     ///< how long to wait, by the service
+    bool waiting_ = false;  ///< since a wait began, nothing was accepted yet
+    bool unasked_ = false;  ///< that wait was begun without a refusal, and none came in it
+    instant tried_at_{};    ///< when the end of a window was last met
+    double accepted_before_try_ = 0;
+    bool told_ = false;  ///< how long to wait, by the service
     std::uint64_t sent_before_wait_ = 0;
     instant waiting_since_{};
     double told_wait_ = 0;  ///< the longest wait that the service asked for meanwhile, seconds

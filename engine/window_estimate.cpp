@@ -21,12 +21,12 @@ window_estimate::window_estimate(const learnt_limit& remembered)
     : cycle_(std::clamp(remembered.cycle, 0.0, 86'400.0)),
       count_(std::clamp(remembered.burst, 1.0, 1e6)),
       closed_(cycle_),
-      regular_(cycle_ > 0),
-      tested_(regular_) {}
+      tested_(cycle_ > 0) {}
 
 void window_estimate::begin(instant now) noexcept {
     since_ = now;
     accepted_ = 0;
+    gradual_ = 0;
 }
 
 void window_estimate::opened(instant now, double waited, bool known) {
@@ -39,17 +39,34 @@ void window_estimate::opened(instant now, double waited, bool known) {
         count_ = count;
         closed_ = waited;
     }
-    since_ = now;
+    begin(now);
     accepted_ = 1;
 }
 
-bool window_estimate::opens_gradually(instant now, double waited) const noexcept {
-    constexpr double at_first = 0.5, shortly = 0.1;
-    return is_window() && seconds_of(now - since_) < at_first * cycle_ && waited < shortly * cycle_;
+void window_estimate::opened_as_expected(instant now) noexcept {
+    const instant expected = expected_opening();
+    begin(seconds_of(now - expected) < 0.1 * cycle_ ? expected : now);
+    accepted_ = 1;
+}
+
+bool window_estimate::surely_used_up(instant now) const noexcept {
+    constexpr double nearly_all = 0.95;
+    return is_window() && regular_ && accepted_ >= count_ && seconds_of(now - since_) < nearly_all * cycle_;
+}
+
+instant window_estimate::expected_opening() const noexcept {
+    return since_ + std::chrono::nanoseconds(static_cast<std::int64_t>(cycle_ * 1e9));
+}
+
+bool window_estimate::opened_gradually(instant now, double waited) noexcept {
+    constexpr double at_first = 0.5, shortly = 0.1, longest = 4;
+    constexpr int most = 8;
+    return is_window() && seconds_of(now - since_) < at_first * cycle_ &&
+           waited < std::min(shortly * cycle_, longest) && gradual_++ < most;
 }
 
 void window_estimate::still_closed(instant at) noexcept {
-    tested_ = tested_ || is_window();
+    tested_ = tested_ || used_up();
     too_short_ = std::max(too_short_, seconds_of(at - since_));
 }
 

@@ -15,6 +15,8 @@ class window_estimate {
     /// The first acceptance, counted already, after a wait of `waited` seconds; `known`: what was let through
     /// before it and the time since the opening before say something of the limit.
     void opened(instant now, double waited, bool known);
+    /// Likewise after a wait that no refusal asked for: nothing new is known of its length or count.
+    void opened_as_expected(instant now) noexcept;
     /// The run begins, or is begun anew at this moment after a wait that says nothing of windows.
     void begin(instant now) noexcept;
     void accepted() noexcept { ++accepted_; }
@@ -33,13 +35,14 @@ class window_estimate {
     /// that others cannot have made a bucket look like it.
     [[nodiscard]] bool proven() const noexcept;
     [[nodiscard]] bool used_up() const noexcept { return is_window() && accepted_ > 0.95 * count_; }
-    /// All that the last two, which were alike, let through was let through: the next would be refused.
-    [[nodiscard]] bool surely_used_up() const noexcept {
-        return is_window() && regular_ && accepted_ >= count_;
-    }
-    /// Open again after a wait that is short to its length, soon after it opened: what is counted over the
-    /// last so many seconds becomes free as it was used.
-    [[nodiscard]] bool opens_gradually(instant now, double waited) const noexcept;
+    /// It has not ended yet, and has let through as many as the last two, which were alike: the next would be
+    /// refused.
+    [[nodiscard]] bool surely_used_up(instant now) const noexcept;
+    /// When it opens next, if it is as long as the last.
+    [[nodiscard]] instant expected_opening() const noexcept;
+    /// Whether a wait of so many seconds, which is over, came of its opening little by little: what is
+    /// counted over the last so many seconds becomes free as it was used. It counts as one of few then.
+    [[nodiscard]] bool opened_gradually(instant now, double waited) noexcept;
     [[nodiscard]] instant opened_at() const noexcept { return since_; }
     /// How long to wait for the next opening, in seconds from now.
     [[nodiscard]] double until_opening(instant now) const noexcept;
@@ -47,10 +50,11 @@ class window_estimate {
   private:
     double cycle_ = 0;
     double count_ = 0;
-    double closed_ = 0;     ///< seconds that the last wait took
+    double closed_ = 0;     ///< seconds from the last wait's begin to the departure of what ended it
     double too_short_ = 0;  ///< seconds after an opening at which it was closed still
     bool regular_ = false;  ///< the last two cycles were alike
-    bool tested_ = false;   ///< closed once more after its count, since its cycle is known
+    bool tested_ = false;   ///< found closed once more after its count, since its cycle is known
+    int gradual_ = 0;       ///< short waits since it opened
     instant since_{};
     double accepted_ = 0;
 };

@@ -33,8 +33,9 @@ instant busy_for_5_seconds(rate_controller& c) {
 /// wait.
 class bucket_user {
   public:
-    explicit bucket_user(rate_controller::options o = {}, const limit_hint& told = {})
-        : controller(o), told_(told) {}
+    explicit bucket_user(rate_controller::options o = {}, const limit_hint& told = {},
+                         const std::optional<learnt_limit>& remembered = {})
+        : controller(o, remembered), told_(told) {}
 
     /// Requests let through until then.
     int work_until(double end, sim::limiter& limit) {
@@ -402,11 +403,12 @@ TEST_CASE("rate: a bucket whose every refusal costs a second is soon used well")
 
 namespace {
 
-/// Lets `count` through in each minute, `later` from some minute on, and counts what it refused.
+/// Lets `count` through in each minute (or other length), `later` from some moment on, and counts what it
+/// refused.
 class counted_window final : public sim::limiter {
   public:
-    counted_window(double count, double later, double from)
-        : now_(count, 60, 13), later_(later, 60, 13), from_(from) {}
+    counted_window(double count, double later, double from, double length = 60)
+        : now_(count, length, 13), later_(later, length, 13), from_(from) {}
     bool admit(double now) override {
         const bool admitted = now < from_ ? now_.admit(now) : later_.admit(now);
         refused += admitted ? 0 : 1;
@@ -444,5 +446,23 @@ TEST_CASE("rate: a window that lets more through, or less, is found out") {
         bucket_user user;
         user.work_until(13 * 60 - 13, limit);
         CHECK(user.work_until(23 * 60 - 13, limit) >= 0.98 * 10 * later);
+    }
+}
+
+TEST_CASE("rate: a slow window that lets more through is found out within hours, not days") {
+    constexpr double hour = 3600;
+    counted_window limit(10, 30, 10 * hour - 13, hour);
+    bucket_user user;
+    user.work_until(15 * hour - 13, limit);
+    CHECK(user.work_until(20 * hour - 13, limit) >= 0.9 * 5 * 30);
+}
+
+TEST_CASE("rate: a window that is remembered but gone is not waited for") {
+    for (const double max_rate : {0.5, 1.5, 5.0, 50.0}) {
+        CAPTURE(max_rate);
+        sim::token_bucket limit(1000, 1000);
+        bucket_user user({.max_rate = max_rate, .share = 1}, {},
+                         learnt_limit{.rate = 100.0 / 60, .burst = 100, .cycle = 60});
+        CHECK(user.work_until(300, limit) >= 0.97 * 300 * std::min(max_rate, 100.0 / 60));
     }
 }

@@ -54,9 +54,34 @@ TEST_CASE("window estimate: a short wait soon after the opening is no end of it"
     w.begin(opening);
     opening = let_through(w, 100, opening, 60s);
     w.accepted();
-    CHECK(!w.opens_gradually(opening, 0.5));  // not known as one yet
+    CHECK(!w.opened_gradually(opening, 0.5));  // not known as one yet
     w.opened(opening, 59, true);
-    CHECK(w.opens_gradually(opening + 2s, 0.5));
-    CHECK(!w.opens_gradually(opening + 20s, 18));
-    CHECK(!w.opens_gradually(opening + 45s, 0.5));
+    CHECK(!w.opened_gradually(opening + 20s, 18));
+    CHECK(!w.opened_gradually(opening + 20s, 5));
+    CHECK(!w.opened_gradually(opening + 45s, 0.5));
+    int times = 0;
+    while (times < 100 && w.opened_gradually(opening + 2s, 0.5)) ++times;
+    CHECK(times > 2);
+    CHECK(times < 20);
+}
+
+TEST_CASE("window estimate: it is surely used up when two that were seen were alike, and till it ends") {
+    window_estimate w(learnt_limit{.rate = 1, .burst = 100, .cycle = 60});
+    instant opening{1h};
+    w.begin(opening);
+    for (int cycle = 0; cycle < 3; ++cycle) {
+        for (int i = w.let_through() > 0 ? 1 : 0; i < 100; ++i) w.accepted();
+        CHECK(w.surely_used_up(opening + 5s) == (cycle > 0));
+        CHECK(!w.surely_used_up(opening + 61s));
+        opening += 60s;
+        w.accepted();
+        w.opened(opening, 50, true);
+    }
+    CHECK(w.expected_opening() == opening + 60s);
+    w.opened_as_expected(opening + 61s);
+    CHECK(w.let_through() == 1);
+    CHECK(w.count() == 100);
+    CHECK(w.opened_at() == opening + 60s);
+    w.opened_as_expected(opening + 600s);
+    CHECK(w.opened_at() == opening + 600s);
 }
