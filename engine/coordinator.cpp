@@ -204,7 +204,7 @@ bool coordinator::replied(const order& o, const http_reply& reply, moment now) {
         return true;
     }
     rate_.accepted(o.sent, now.mono);
-    if (rate_.parked_until() > now.mono) tell_of_limit(now.mono);
+    if (rate_.parked_until() > now.mono && !stopped_ && more_to_send()) tell_of_limit(now.mono);
     if (v == verdict::failed)
         window_.failed(o.sent.at, now.mono);
     else
@@ -384,6 +384,10 @@ void coordinator::stop(end_reason reason, std::string why) {
 }
 
 // ---- how it stands
+
+bool coordinator::more_to_send() const noexcept {
+    return !all_rows_in_ || scheduler_.sendable() + scheduler_.fresh() + scheduler_.delayed() > 0;
+}
 
 bool coordinator::done() const noexcept {
     if (in_flight_ > 0 || !outcomes_under_way_.empty()) return false;

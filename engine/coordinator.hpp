@@ -154,6 +154,7 @@ class coordinator {
     void keep_ahead(instant now);
     void throttled(const order& o, const http_reply& reply, moment now);
     void tell_of_limit(instant now);
+    [[nodiscard]] bool more_to_send() const noexcept;
     void unauthorised(const order& o, unsigned status, const std::string& words, moment now);
     void misdirected(const order& o, const http_reply& reply);
     row_step keep_undone(const task& t, row_step step);

@@ -213,6 +213,7 @@ departure rate_controller::sent(instant now) {
 
 void rate_controller::accepted(const departure& d, instant now) {
     ++free_accepted_;
+    if (!waiting_) window_.renew_if_over(now);
     window_.accepted();
     ++accepted_;
     ++let_through_;
@@ -353,6 +354,7 @@ void rate_controller::pause(const departure& d, instant now, const limit_hint& h
     if (until <= parked_until_) return;
     waited_ += seconds_of(until - std::max(parked_until_, now));
     parked_until_ = until;
+    unasked_ = false;
     window_.begin(until);
 }
 

@@ -44,9 +44,13 @@ void window_estimate::opened(instant now, double waited, bool known) {
 }
 
 void window_estimate::opened_as_expected(instant now) noexcept {
-    const instant expected = expected_opening();
-    begin(seconds_of(now - expected) < 0.1 * cycle_ ? expected : now);
+    begin(now);
     accepted_ = 1;
+}
+
+void window_estimate::renew_if_over(instant now) noexcept {
+    constexpr double surely_over = 1.1;
+    if (is_window() && seconds_of(now - since_) > surely_over * cycle_) begin(now);
 }
 
 bool window_estimate::surely_used_up(instant now) const noexcept {
@@ -90,10 +94,12 @@ double window_estimate::until_opening(instant now) const noexcept {
     const bool known = cycle_ > so_far * 1.01;
     bool round = false;
     for (const double w : likely_windows) {
-        round = round || (cycle_ > 0.97 * w && cycle_ < 1.08 * w);
+        const bool seen = cycle_ > 0.97 * w && cycle_ < 1.08 * w;
+        round = round || seen;
         if (known && w > 0.97 * cycle_) break;
         const double due = known || w < 10 ? w : fading * w;
-        if (due > so_far * 1.02 && w > too_short_) return due - so_far;
+        // One that was seen and is closed a little longer than that began late.
+        if (due > so_far * 1.02 && (w > too_short_ || (seen && due > too_short_ * 1.02))) return due - so_far;
     }
     if (!known) return so_far;
     const double between = (too_short_ + cycle_) / 2;

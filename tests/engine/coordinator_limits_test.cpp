@@ -224,3 +224,30 @@ TEST_CASE("coordinator: of a limit on requests at once that is known a share is 
     CHECK(*std::max_element(company.begin(), later) >= 8);  // it was known only when it had held
     CHECK(*std::max_element(later, company.end()) == 4);
 }
+
+TEST_CASE("coordinator: each wait for a window is told, and none that the run does not sit out") {
+    for (const std::size_t tokens : {150U, 175U, 200U, 225U, 250U, 300U}) {
+        CAPTURE(tokens);
+        const auto rows = onboarding(tokens, true);
+        auto service = service_for(rows);
+        simulated_journal journal(rows.size());
+        simulated_process p(rows, service, journal, {}, test_options(8, 6), 1);
+        std::chrono::minutes window{-1};
+        int let_through = 0;
+        p.interfere = [&](const order&, const row&) -> std::optional<http_reply> {
+            const auto now = std::chrono::floor<std::chrono::minutes>(p.elapsed());
+            if (now != window) let_through = 0;
+            window = now;
+            if (++let_through > 50) return http_reply{429, "", {}};
+            return std::nullopt;
+        };
+        std::chrono::nanoseconds waited_for{}, last_end{};
+        p.told_of_wait = [&](std::chrono::milliseconds wait) {
+            last_end = p.elapsed() + wait;
+            waited_for += wait;
+        };
+        REQUIRE(p.run());
+        CHECK(last_end < p.elapsed() + 5s);
+        CHECK(waited_for > 0.7 * p.elapsed());
+    }
+}

@@ -466,3 +466,55 @@ TEST_CASE("rate: a window that is remembered but gone is not waited for") {
         CHECK(user.work_until(300, limit) >= 0.97 * 300 * std::min(max_rate, 100.0 / 60));
     }
 }
+
+namespace {
+
+/// Lets `count` through in the minute that begins with the first of them, and loses `late` seconds on the way
+/// of the first request of one of these minutes.
+class begun_window final : public sim::limiter {
+  public:
+    begun_window(double count, int unlucky, double late) : count_(count), unlucky_(unlucky), late_(late) {}
+    bool admit(double now) override {
+        if (now >= begun_ + 60) {
+            begun_ = now + (++windows_ == unlucky_ ? late_ : 0);
+            used_ = 0;
+        }
+        return used_++ < count_;
+    }
+    [[nodiscard]] double wait(double now) const override { return std::max(0.0, begun_ + 60 - now); }
+    [[nodiscard]] double allowance(double end) const override { return count_ * end / 60; }
+
+  private:
+    double count_;
+    int unlucky_;
+    double late_;
+    double begun_ = -60, used_ = 0;
+    int windows_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("rate: a request that is late once does not make a window that begins with it seem twice as long") {
+    for (const double late : {0.5, 1.0, 1.8})
+        for (int unlucky = 4; unlucky < 10; ++unlucky) {
+            CAPTURE(late);
+            CAPTURE(unlucky);
+            begun_window limit(100, unlucky, late);
+            bucket_user user;
+            CHECK(user.work_until(30 * 60, limit) >= 0.9 * 30 * 100);
+        }
+}
+
+TEST_CASE("rate: a refusal by chance is not answered with a wait for a window that began long ago") {
+    for (const double max_rate : {0.5, 1.5}) {
+        CAPTURE(max_rate);
+        sim::token_bucket empty(1, 1), limit(1000, 1000);
+        bucket_user user({.max_rate = max_rate, .share = 1}, {},
+                         learnt_limit{.rate = 100.0 / 60, .burst = 100, .cycle = 60});
+        user.work_until(1900, limit);
+        limit.set_rate(1900, 0);
+        user.work_until(1902, empty);
+        limit.set_rate(1902, 1000);
+        CHECK(user.work_until(2502, limit) >= 0.85 * 600 * max_rate);
+    }
+}

@@ -82,6 +82,8 @@ class simulated_process {
     std::function<std::optional<transport_failure>(const order&, const row&)> lose;
     /// Called after every thousandth event.
     std::function<void()> watch;
+    /// Called when a person is told that nothing is sent for so long.
+    std::function<void(std::chrono::milliseconds)> told_of_wait;
     std::uint64_t bearer_generation = 1;
     std::chrono::milliseconds sync_takes{2};
 
@@ -234,7 +236,14 @@ class simulated_process {
     std::mt19937_64 random_;
     journal_replay replay_;
     coordinator::options options_;
-    run_observer observer_;
+    struct observer final : run_observer {
+        explicit observer(simulated_process& p) : process(p) {}
+        void throttled(std::chrono::milliseconds wait, const learnt_limit&) override {
+            if (process.told_of_wait) process.told_of_wait(wait);
+        }
+        simulated_process& process;
+    };
+    observer observer_{*this};
     coordinator coordinator_;
     std::size_t next_row_ = 0;
     std::uint64_t next_id_ = 0;
