@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from servers import Bench
 
 BUILD = os.environ.get("MUSTER_BUILD", "build")
+SILENT = ",retry-after=none"
 
 
 def interrupted(process, seconds):
@@ -122,29 +123,28 @@ def fair_case(bench, table, seconds, spec):
 def main():
     quick = "--quick" in sys.argv
     only = [a for a in sys.argv[1:] if not a.startswith("--")]
-    scale = 1 / 3 if quick else 1
+    minute = 20 if quick else 60
+    cases = [
+        ("nginx500", nginx_case, 500, 50, minute, 16, True),
+        ("nginx500", nginx_case, 500, 50, minute, 64, True),
+        ("nginx20", nginx_case, 20, 5, 2 * minute, 64, False),
+        ("nginx5000", nginx_case, 5000, 100, minute, 64, False),
+        ("haproxy", haproxy_case, 2000, 10, minute),
+        *(("window", tenant_case, "window:100/60s" + told, 300, 500) for told in ("", SILENT)),
+        ("sliding", tenant_case, "sliding:300/10s", minute, 30 * minute),
+        *(("bucket", tenant_case, "bucket:50/s:10" + told, minute, 10 + 50 * minute) for told in ("", SILENT)),
+        ("concurrent", concurrency_case, minute),
+        ("share", tenant_case, "bucket:200/s:20", minute, 20 + 200 * minute, "--max-share", "60"),
+        *(("fair", fair_case, minute, "bucket:200/s:20" + told) for told in ("", SILENT)),
+    ]
+    names = sorted({name for name, *_ in cases})
+    if unknown := [word for word in only if not any(word in name for name in names)]:
+        sys.exit(f"no case has {', '.join(unknown)} in its name; there are {', '.join(names)}")
     bench, table = Bench(BUILD), Table()
-
-    def case(name, run, *args):
-        if not only or any(word in name for word in only):
-            run(bench, table, *args)
-
     try:
-        minute = int(60 * scale)
-        case("nginx500", nginx_case, 500, 50, minute, 16, True)
-        case("nginx500", nginx_case, 500, 50, minute, 64, True)
-        case("nginx20", nginx_case, 20, 5, 2 * minute, 64, False)
-        case("nginx5000", nginx_case, 5000, 100, minute, 64, False)
-        case("haproxy", haproxy_case, 2000, 10, minute)
-        for suffix in ("", ",retry-after=none"):
-            case("window", tenant_case, f"window:100/60s{suffix}", 300, 500)
-        case("sliding", tenant_case, "sliding:300/10s", minute, 30 * minute)
-        for suffix in ("", ",retry-after=none"):
-            case("bucket", tenant_case, f"bucket:50/s:10{suffix}", minute, 10 + 50 * minute)
-        case("concurrent", concurrency_case, minute)
-        case("share", tenant_case, "bucket:200/s:20", minute, 20 + 200 * minute, "--max-share", "60")
-        for suffix in ("", ",retry-after=none"):
-            case("fair", fair_case, minute, f"bucket:200/s:20{suffix}")
+        for name, run, *args in cases:
+            if not only or any(word in name for word in only):
+                run(bench, table, *args)
     finally:
         bench.close()
 
