@@ -204,7 +204,6 @@ bool coordinator::replied(const order& o, const http_reply& reply, moment now) {
         return true;
     }
     rate_.accepted(o.sent, now.mono);
-    if (rate_.parked_until() > now.mono && !stopped_ && more_to_send()) tell_of_limit(now.mono);
     if (v == verdict::failed)
         window_.failed(o.sent.at, now.mono);
     else
@@ -222,6 +221,7 @@ bool coordinator::replied(const order& o, const http_reply& reply, moment now) {
                          : judge_.operation_replied(t, reply, words);
     const bool in_step = !step.anothers;
     take_step(o.slot, std::move(step), now);
+    if (rate_.parked_until() > now.mono && !stopped_ && more_to_send()) tell_of_limit(now.mono);
     return in_step;
 }
 
@@ -386,7 +386,7 @@ void coordinator::stop(end_reason reason, std::string why) {
 // ---- how it stands
 
 bool coordinator::more_to_send() const noexcept {
-    return !all_rows_in_ || scheduler_.sendable() + scheduler_.fresh() + scheduler_.delayed() > 0;
+    return !all_rows_in_ || scheduler_.size() > in_flight_ + outcomes_under_way_.size();
 }
 
 bool coordinator::done() const noexcept {

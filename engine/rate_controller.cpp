@@ -100,7 +100,7 @@ std::size_t rate_controller::most_in_flight() const noexcept {
     if (limited_) {
         most = std::max(slow_start, (!rate_known() ? 0.5 : 1.25) * limit_.rate() * latency_ + 2);
         // Where a window is about to be used up, no more than are left of it.
-        if (window_.is_window())
+        if (window_.is_window() && latest_ < window_.expected_opening())
             most = std::min(most, std::max(1.0, std::abs(window_.count() - window_.let_through())));
     }
     return static_cast<std::size_t>(most);
@@ -354,7 +354,6 @@ void rate_controller::pause(const departure& d, instant now, const limit_hint& h
     if (until <= parked_until_) return;
     waited_ += seconds_of(until - std::max(parked_until_, now));
     parked_until_ = until;
-    unasked_ = false;
     window_.begin(until);
 }
 

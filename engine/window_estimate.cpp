@@ -11,6 +11,8 @@ namespace {
 constexpr std::array<double, 15> likely_windows{1,   5,    10,   30,   60,     120,    300,   600,
                                                 900, 1800, 3600, 7200, 14'400, 43'200, 86'400};
 
+constexpr double far_longer = 1.5;
+
 double seconds_of(std::chrono::nanoseconds d) {
     return std::chrono::duration<double>(d).count();
 }
@@ -33,6 +35,9 @@ void window_estimate::opened(instant now, double waited, bool known) {
     if (known) {
         const double cycle = seconds_of(now - since_);
         const double count = std::max(accepted_ - 1, 1.0);  // the last of them opens the next
+        // An opening may have been missed for once: then the length that was known is tried again.
+        if (is_window() && regular_ && cycle > far_longer * cycle_)
+            too_short_ = std::min(too_short_, 0.9 * cycle_);
         regular_ = std::abs(cycle / cycle_ - 1) < 0.1 && std::abs(count / count_ - 1) < 0.1;
         tested_ = tested_ && regular_;
         cycle_ = cycle;
@@ -50,7 +55,7 @@ void window_estimate::opened_as_expected(instant now) noexcept {
 
 void window_estimate::renew_if_over(instant now) noexcept {
     constexpr double surely_over = 1.1;
-    if (is_window() && seconds_of(now - since_) > surely_over * cycle_) begin(now);
+    if (is_window() && (regular_ || tested_) && seconds_of(now - since_) > surely_over * cycle_) begin(now);
 }
 
 bool window_estimate::surely_used_up(instant now) const noexcept {
