@@ -391,7 +391,7 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
     } else {
         wait = window_.until_opening(now);
         // The more it let through, the less a try more counts.
-        const double part = window_.let_through() > enough_for_tries ? 0.5 : 1.3;
+        const double part = window_.let_through() > enough_for_tries ? 0.5 : 2.1;
         if (!window_.is_window()) wait = std::min(wait, std::max(6.5, part * so_far));
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
