@@ -54,8 +54,11 @@ void window_estimate::opened_as_expected(instant now) noexcept {
 }
 
 void window_estimate::renew_if_over(instant now) noexcept {
-    constexpr double surely_over = 1.1;
-    if (is_window() && (regular_ || tested_) && seconds_of(now - since_) > surely_over * cycle_) begin(now);
+    constexpr double surely_over = 1.1, far_more = 1.5;
+    if (!is_window() || seconds_of(now - since_) <= surely_over * cycle_) return;
+    const bool refuted = !regular_ && !tested_ && accepted_ > far_more * count_;
+    if (refuted) *this = {};
+    if (refuted || regular_ || tested_) begin(now);
 }
 
 bool window_estimate::surely_used_up(instant now) const noexcept {

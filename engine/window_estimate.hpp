@@ -20,7 +20,8 @@ class window_estimate {
     /// The run begins, or is begun anew at this moment after a wait that says nothing of windows.
     void begin(instant now) noexcept;
     void accepted() noexcept { ++accepted_; }
-    /// While nothing is waited for: where it ended meanwhile without being used up, another one began.
+    /// While nothing is waited for: where it ended meanwhile without being used up, another one began. One
+    /// that was met once and lets far more through than it did then is none.
     void renew_if_over(instant now) noexcept;
     /// A request that left at this moment was refused, while it was being waited for the opening.
     void still_closed(instant at) noexcept;

@@ -96,3 +96,19 @@ TEST_CASE("window estimate: one that ends without being used up is followed by a
         CHECK(w.until_opening(opening + std::chrono::seconds(i)) <= 67);
     }
 }
+
+TEST_CASE("window estimate: one that was met once and lets far more through is none") {
+    window_estimate w;
+    instant opening{1h};
+    w.begin(opening);
+    opening = let_through(w, 25, opening, 5s);
+    w.accepted();
+    w.opened(opening, 4.5, true);
+    REQUIRE(w.is_window());
+    for (int i = 0; i < 60; ++i) {
+        w.renew_if_over(opening + 100ms * i);
+        w.accepted();
+    }
+    CHECK(!w.is_window());
+    CHECK(!w.used_up());
+}
