@@ -22,6 +22,7 @@ constexpr double sure_burst = 4;        // requests: a smaller one may be none a
 constexpr auto timer_lateness = 10ms;   // more than that says that the host was busy
 constexpr double longest_lateness = 0.05;  // seconds that are made up for
 constexpr auto relearn_after = 10min;
+constexpr double no_time = 0.01;  // seconds
 constexpr double quick = 0.5;  // seconds: replies that take longer leave in doubt what was let through when
 constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
 // Where others use the limit too, nobody knows his part of it. Refusals meet each in proportion to what he
@@ -99,6 +100,8 @@ std::size_t rate_controller::most_in_flight() const noexcept {
     if (free_) most = slow_start;
     if (limited_) {
         most = std::max(slow_start, (!rate_known() ? 0.5 : 1.25) * limit_.rate() * latency_ + 2);
+        // Nothing came through since the refusal, nothing tells how soon it will, and one try takes no time.
+        if (streak_ > 0 && !rate_known() && latency_ < no_time) most = 1;
         // Where a window is about to be used up, no more than are left of it.
         if (window_.is_window() && latest_ < window_.expected_opening())
             most = std::min(most, std::max(1.0, std::abs(window_.count() - window_.let_through())));

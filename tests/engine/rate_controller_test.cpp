@@ -518,3 +518,25 @@ TEST_CASE("rate: a refusal by chance is not answered with a wait for a window th
         CHECK(user.work_until(2502, limit) >= 0.85 * 600 * max_rate);
     }
 }
+
+TEST_CASE("rate: while nothing is known but a refusal, one goes at a time where that takes no time") {
+    for (const auto latency : {1ms, 300ms}) {
+        CAPTURE(latency.count());
+        rate_controller c({});
+        random_source random(1);
+        instant now{1h};
+        const auto send_as_many_as_may = [&] {
+            std::vector<departure> sent;
+            while (sent.size() < c.most_in_flight()) sent.push_back(c.sent(now));
+            now += latency;
+            return sent;
+        };
+        for (const auto& d : send_as_many_as_may()) c.accepted(d, now);
+        for (const auto& d : send_as_many_as_may()) c.throttled(d, now, {}, random);
+        now = std::max(now, c.next_permit());
+        const auto again = send_as_many_as_may();
+        CHECK((again.size() == 1) == (latency == 1ms));
+        for (const auto& d : again) c.accepted(d, now);
+        CHECK(c.most_in_flight() > 1);
+    }
+}
