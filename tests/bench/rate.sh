@@ -4,7 +4,7 @@
 #
 #   tests/bench/rate.sh [--quick] [NAME...]     --quick: a third of the time; NAME: only cases with that in their name
 #
-# Takes about 25 minutes in full. MUSTER_BUILD names a build directory (default: build).
+# Takes about half an hour in full. MUSTER_BUILD names a build directory (default: build).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bash samples/packages.sh nginx-light libnginx-mod-http-lua haproxy python3-aiohttp openssl
