@@ -22,7 +22,7 @@ constexpr double sure_burst = 4;        // requests: a smaller one may be none a
 constexpr auto timer_lateness = 10ms;   // more than that says that the host was busy
 constexpr double longest_lateness = 0.05;  // seconds that are made up for
 constexpr auto relearn_after = 10min;
-constexpr double no_time = 0.01;  // seconds
+constexpr double no_time = 0.01;  // seconds: a try that is answered sooner costs nothing
 constexpr double quick = 0.5;  // seconds: replies that take longer leave in doubt what was let through when
 constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
 // Where others use the limit too, nobody knows his part of it. Refusals meet each in proportion to what he
@@ -431,10 +431,7 @@ void rate_controller::recovered(const departure& d, instant now) {
         if (paused >= wall_after && !gradual) window_.opened(now, paused, false);
         return;
     }
-    if (unasked)
-        window_.opened_as_expected(now);
-    else
-        window_.opened(now, seconds_of(d.at - waiting_since_), true);
+    window_.opened(now, seconds_of(d.at - waiting_since_), !unasked);
     if (!rate_known()) {
         const double least =
             std::max(window_.count() / std::max(window_.cycle(), 1e-3), in_the_long_run(now));

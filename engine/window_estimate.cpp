@@ -48,11 +48,6 @@ void window_estimate::opened(instant now, double waited, bool known) {
     accepted_ = 1;
 }
 
-void window_estimate::opened_as_expected(instant now) noexcept {
-    begin(now);
-    accepted_ = 1;
-}
-
 void window_estimate::renew_if_over(instant now) noexcept {
     constexpr double surely_over = 1.1, far_more = 1.5;
     if (!is_window() || seconds_of(now - since_) <= surely_over * cycle_) return;

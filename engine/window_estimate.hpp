@@ -15,8 +15,6 @@ class window_estimate {
     /// The first acceptance, counted already, after a wait of `waited` seconds; `known`: what was let through
     /// before it and the time since the opening before say something of the limit.
     void opened(instant now, double waited, bool known);
-    /// Likewise after a wait that no refusal asked for: nothing new is known of its length or count.
-    void opened_as_expected(instant now) noexcept;
     /// The run begins, or is begun anew at this moment after a wait that says nothing of windows.
     void begin(instant now) noexcept;
     void accepted() noexcept { ++accepted_; }

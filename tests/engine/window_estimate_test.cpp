@@ -78,7 +78,7 @@ TEST_CASE("window estimate: it is surely used up when two that were seen were al
         w.opened(opening, 50, true);
     }
     CHECK(w.expected_opening() == opening + 60s);
-    w.opened_as_expected(opening + 61s);
+    w.opened(opening + 61s, 1, false);
     CHECK(w.let_through() == 1);
     CHECK(w.count() == 100);
     CHECK(w.cycle() == doctest::Approx(60));
