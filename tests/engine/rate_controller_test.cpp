@@ -1,6 +1,6 @@
 #include "engine/rate_controller.hpp"
 
-#include "tests/sim/limiter_models.hpp"
+#include "tests/support/limited_client.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,6 +8,7 @@
 #include <deque>
 
 using namespace muster;
+using namespace muster::test;
 using namespace std::chrono_literals;
 
 namespace {
@@ -29,52 +30,11 @@ instant busy_for_5_seconds(rate_controller& c) {
     return now;
 }
 
-/// One request after the other, each answered after a millisecond, by a limit that tells nothing, or asks to
-/// wait.
-class bucket_user {
-  public:
-    explicit bucket_user(rate_controller::options o = {}, const limit_hint& told = {},
-                         const std::optional<learnt_limit>& remembered = {})
-        : controller(o, remembered), told_(told) {}
-
-    /// Requests let through until then.
-    int work_until(double end, sim::limiter& limit) {
-        int let_through = 0;
-        while (now_ < end) {
-            const double permit =
-                std::chrono::duration<double>(controller.next_permit() - instant{1h}).count();
-            now_ = std::max(now_, permit);
-            if (now_ >= end) break;
-            const auto d = controller.sent(at(now_));
-            const bool admitted = limit.admit(now_);
-            now_ += 0.001;
-            if (admitted)
-                controller.accepted(d, at(now_));
-            else
-                controller.throttled(d, at(now_), told_, random_);
-            let_through += admitted ? 1 : 0;
-        }
-        now_ = end;
-        return let_through;
-    }
-    void idle_until(double end) { now_ = end; }
-
-    rate_controller controller;
-
-  private:
-    static instant at(double seconds) {
-        return instant{1h} + std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-    }
-    limit_hint told_;
-    double now_ = 0;
-    random_source random_{7};
-};
-
 }  // namespace
 
 TEST_CASE("rate: an idle stretch is not taken for one in which the limit was used up") {
     sim::token_bucket limit(200, 20);
-    bucket_user user;
+    limited_client user;
     user.work_until(60, limit);
     CHECK(user.controller.learnt()->rate > 190);
     CHECK(user.controller.learnt()->rate < 210);
@@ -86,7 +46,7 @@ TEST_CASE("rate: an idle stretch is not taken for one in which the limit was use
 
 TEST_CASE("rate: a limit that comes after an hour without one is learnt like any other") {
     sim::token_bucket limit(400, 400);  // more than one request after the other can use
-    bucket_user user({.max_rate = 300, .share = 1});
+    limited_client user({.max_rate = 300, .share = 1});
     user.work_until(3600, limit);
     CHECK_FALSE(user.controller.learnt());
     limit.set_rate(3600, 20);
@@ -126,7 +86,7 @@ TEST_CASE("rate: a limit that was learnt a little too high is no sign of others"
     for (const double rate : {200.0, 300.0, 500.0}) {
         CAPTURE(rate);
         sim::token_bucket limit(rate, rate / 10);
-        bucket_user user({}, told_to_wait(1s));
+        limited_client user({}, told_to_wait(1s));
         user.work_until(10, limit);
         CHECK(user.work_until(70, limit) > 0.94 * rate * 60);
     }
@@ -135,7 +95,7 @@ TEST_CASE("rate: a limit that was learnt a little too high is no sign of others"
 TEST_CASE("rate: that others took what there was when a wait was over is not the price of a refusal") {
     const auto used_of_more = [](double taken) {
         sim::token_bucket limit(50, 10);
-        bucket_user user({}, told_to_wait(1s));
+        limited_client user({}, told_to_wait(1s));
         user.work_until(100, limit);
         limit.set_rate(100, 0);
         user.work_until(100 + taken, limit);
@@ -152,7 +112,7 @@ TEST_CASE("rate: that others took what there was when a wait was over is not the
 
 TEST_CASE("rate: a share stays what it is when the limit is learnt anew") {
     sim::token_bucket limit(200, 20);
-    bucket_user user({.max_rate = {}, .share = 0.6});
+    limited_client user({.max_rate = {}, .share = 0.6});
     user.work_until(60, limit);
     for (int minutes = 2; minutes <= 40; minutes += 2) {
         CAPTURE(minutes);
@@ -347,7 +307,7 @@ class crowded_bucket final : public sim::limiter {
 
 TEST_CASE("rate: one that others left next to nothing does not take that for a window") {
     crowded_bucket limit;
-    bucket_user user;
+    limited_client user;
     user.work_until(40, limit);
     CHECK(user.work_until(60, limit) > 0.75 * 20 * 50);
 }
@@ -378,14 +338,14 @@ class jostled_bucket final : public sim::limiter {
 
 TEST_CASE("rate: what others take now and then does not keep a process at what little they left it once") {
     jostled_bucket limit(0, 0);
-    bucket_user user;
+    limited_client user;
     user.work_until(60, limit);
     CHECK(user.work_until(70, limit) > 120);
 }
 
 TEST_CASE("rate: a wait that nobody asked for is not what a refusal costs") {
     jostled_bucket limit(0.1, 0.6);
-    bucket_user user;
+    limited_client user;
     user.work_until(60, limit);
     CHECK(user.work_until(70, limit) > 200);
 }
@@ -394,128 +354,10 @@ TEST_CASE("rate: a bucket whose every refusal costs a second is soon used well")
     for (const double rate : {20.0, 50.0, 100.0}) {
         CAPTURE(rate);
         sim::token_bucket limit(rate, rate / 5);
-        bucket_user user({}, told_to_wait(1s));
+        limited_client user({}, told_to_wait(1s));
         const double after_10 = user.work_until(10, limit);
         CHECK(after_10 > 0.80 * 10 * rate);
         CHECK(after_10 + user.work_until(60, limit) > 0.93 * 60 * rate);
-    }
-}
-
-namespace {
-
-/// Lets `count` through in each minute (or other length), `later` from some moment on, and counts what it
-/// refused.
-class counted_window final : public sim::limiter {
-  public:
-    counted_window(double count, double later, double from, double length = 60)
-        : now_(count, length, 13), later_(later, length, 13), from_(from) {}
-    bool admit(double now) override {
-        const bool admitted = now < from_ ? now_.admit(now) : later_.admit(now);
-        refused += admitted ? 0 : 1;
-        return admitted;
-    }
-    [[nodiscard]] double wait(double now) const override { return now_.wait(now); }
-    [[nodiscard]] double allowance(double end) const override { return now_.allowance(end); }
-
-    int refused = 0;
-
-  private:
-    sim::fixed_window now_, later_;
-    double from_;
-};
-
-}  // namespace
-
-TEST_CASE("rate: the end of a window that is known is not tried each time") {
-    for (const double count : {25.0, 60.0, 100.0, 150.0}) {
-        CAPTURE(count);
-        counted_window limit(count, count, 1e9);
-        bucket_user user;
-        user.work_until(5 * 60 - 13, limit);
-        limit.refused = 0;
-        CHECK(user.work_until(25 * 60 - 13, limit) >= 20 * count - 1);
-        CHECK(limit.refused >= 20 * count / 400);
-        CHECK(limit.refused <= 20 * count / 150);
-    }
-}
-
-TEST_CASE("rate: a window that lets more through, or less, is found out") {
-    for (const double later : {50.0, 120.0, 200.0}) {
-        CAPTURE(later);
-        counted_window limit(100, later, 10 * 60 - 13);
-        bucket_user user;
-        user.work_until(13 * 60 - 13, limit);
-        CHECK(user.work_until(23 * 60 - 13, limit) >= 0.98 * 10 * later);
-    }
-}
-
-TEST_CASE("rate: a slow window that lets more through is found out within hours, not days") {
-    constexpr double hour = 3600;
-    counted_window limit(10, 30, 10 * hour - 13, hour);
-    bucket_user user;
-    user.work_until(15 * hour - 13, limit);
-    CHECK(user.work_until(20 * hour - 13, limit) >= 0.9 * 5 * 30);
-}
-
-TEST_CASE("rate: a window that is remembered but gone is not waited for") {
-    for (const double max_rate : {0.5, 1.5, 5.0, 50.0}) {
-        CAPTURE(max_rate);
-        sim::token_bucket limit(1000, 1000);
-        bucket_user user({.max_rate = max_rate, .share = 1}, {},
-                         learnt_limit{.rate = 100.0 / 60, .burst = 100, .cycle = 60});
-        CHECK(user.work_until(300, limit) >= 0.97 * 300 * std::min(max_rate, 100.0 / 60));
-    }
-}
-
-namespace {
-
-/// Lets `count` through in the minute that begins with the first of them, and loses `late` seconds on the way
-/// of the first request of one of these minutes.
-class begun_window final : public sim::limiter {
-  public:
-    begun_window(double count, int unlucky, double late) : count_(count), unlucky_(unlucky), late_(late) {}
-    bool admit(double now) override {
-        if (now >= begun_ + 60) {
-            begun_ = now + (++windows_ == unlucky_ ? late_ : 0);
-            used_ = 0;
-        }
-        return used_++ < count_;
-    }
-    [[nodiscard]] double wait(double now) const override { return std::max(0.0, begun_ + 60 - now); }
-    [[nodiscard]] double allowance(double end) const override { return count_ * end / 60; }
-
-  private:
-    double count_;
-    int unlucky_;
-    double late_;
-    double begun_ = -60, used_ = 0;
-    int windows_ = 0;
-};
-
-}  // namespace
-
-TEST_CASE("rate: a request that is late once does not make a window that begins with it seem twice as long") {
-    for (const double late : {0.5, 1.0, 1.8, 5.0, 20.0})
-        for (int unlucky = 4; unlucky < 10; ++unlucky) {
-            CAPTURE(late);
-            CAPTURE(unlucky);
-            begun_window limit(100, unlucky, late);
-            bucket_user user;
-            CHECK(user.work_until(30 * 60, limit) >= 0.9 * 30 * 100);
-        }
-}
-
-TEST_CASE("rate: a refusal by chance is not answered with a wait for a window that began long ago") {
-    for (const double max_rate : {0.5, 1.5}) {
-        CAPTURE(max_rate);
-        sim::token_bucket empty(1, 1), limit(1000, 1000);
-        bucket_user user({.max_rate = max_rate, .share = 1}, {},
-                         learnt_limit{.rate = 100.0 / 60, .burst = 100, .cycle = 60});
-        user.work_until(1900, limit);
-        limit.set_rate(1900, 0);
-        user.work_until(1902, empty);
-        limit.set_rate(1902, 1000);
-        CHECK(user.work_until(2502, limit) >= 0.85 * 600 * max_rate);
     }
 }
 

@@ -1,0 +1,128 @@
+// Limits that let so many through in a window and then nothing till it ends.
+#include "engine/rate_controller.hpp"
+#include "tests/support/limited_client.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace muster;
+using namespace muster::test;
+
+namespace {
+
+/// Lets `count` through in each minute (or other length), `later` from some moment on, and counts what it
+/// refused.
+class counted_window final : public sim::limiter {
+  public:
+    counted_window(double count, double later, double from, double length = 60)
+        : now_(count, length, 13), later_(later, length, 13), from_(from) {}
+    bool admit(double now) override {
+        const bool admitted = now < from_ ? now_.admit(now) : later_.admit(now);
+        refused += admitted ? 0 : 1;
+        return admitted;
+    }
+    [[nodiscard]] double wait(double now) const override { return now_.wait(now); }
+    [[nodiscard]] double allowance(double end) const override { return now_.allowance(end); }
+
+    int refused = 0;
+
+  private:
+    sim::fixed_window now_, later_;
+    double from_;
+};
+
+}  // namespace
+
+TEST_CASE("rate: the end of a window that is known is not tried each time") {
+    for (const double count : {25.0, 60.0, 100.0, 150.0}) {
+        CAPTURE(count);
+        counted_window limit(count, count, 1e9);
+        limited_client user;
+        user.work_until(5 * 60 - 13, limit);
+        limit.refused = 0;
+        CHECK(user.work_until(25 * 60 - 13, limit) >= 20 * count - 1);
+        CHECK(limit.refused >= 20 * count / 400);
+        CHECK(limit.refused <= 20 * count / 150);
+    }
+}
+
+TEST_CASE("rate: a window that lets more through, or less, is found out") {
+    for (const double later : {50.0, 120.0, 200.0}) {
+        CAPTURE(later);
+        counted_window limit(100, later, 10 * 60 - 13);
+        limited_client user;
+        user.work_until(13 * 60 - 13, limit);
+        CHECK(user.work_until(23 * 60 - 13, limit) >= 0.98 * 10 * later);
+    }
+}
+
+TEST_CASE("rate: a slow window that lets more through is found out within hours, not days") {
+    constexpr double hour = 3600;
+    counted_window limit(10, 30, 10 * hour - 13, hour);
+    limited_client user;
+    user.work_until(15 * hour - 13, limit);
+    CHECK(user.work_until(20 * hour - 13, limit) >= 0.9 * 5 * 30);
+}
+
+TEST_CASE("rate: a window that is remembered but gone is not waited for") {
+    for (const double max_rate : {0.5, 1.5, 5.0, 50.0}) {
+        CAPTURE(max_rate);
+        sim::token_bucket limit(1000, 1000);
+        limited_client user({.max_rate = max_rate, .share = 1}, {},
+                            learnt_limit{.rate = 100.0 / 60, .burst = 100, .cycle = 60});
+        CHECK(user.work_until(300, limit) >= 0.97 * 300 * std::min(max_rate, 100.0 / 60));
+    }
+}
+
+namespace {
+
+/// Lets `count` through in the minute that begins with the first of them, and loses `late` seconds on the way
+/// of the first request of one of these minutes.
+class begun_window final : public sim::limiter {
+  public:
+    begun_window(double count, int unlucky, double late) : count_(count), unlucky_(unlucky), late_(late) {}
+    bool admit(double now) override {
+        if (now >= begun_ + 60) {
+            begun_ = now + (++windows_ == unlucky_ ? late_ : 0);
+            used_ = 0;
+        }
+        return used_++ < count_;
+    }
+    [[nodiscard]] double wait(double now) const override { return std::max(0.0, begun_ + 60 - now); }
+    [[nodiscard]] double allowance(double end) const override { return count_ * end / 60; }
+
+  private:
+    double count_;
+    int unlucky_;
+    double late_;
+    double begun_ = -60, used_ = 0;
+    int windows_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("rate: a request that is late once does not make a window that begins with it seem twice as long") {
+    for (const double late : {0.5, 1.0, 1.8, 5.0, 20.0})
+        for (int unlucky = 4; unlucky < 10; ++unlucky) {
+            CAPTURE(late);
+            CAPTURE(unlucky);
+            begun_window limit(100, unlucky, late);
+            limited_client user;
+            CHECK(user.work_until(30 * 60, limit) >= 0.9 * 30 * 100);
+        }
+}
+
+TEST_CASE("rate: a refusal by chance is not answered with a wait for a window that began long ago") {
+    for (const double max_rate : {0.5, 1.5}) {
+        CAPTURE(max_rate);
+        sim::token_bucket empty(1, 1), limit(1000, 1000);
+        limited_client user({.max_rate = max_rate, .share = 1}, {},
+                            learnt_limit{.rate = 100.0 / 60, .burst = 100, .cycle = 60});
+        user.work_until(1900, limit);
+        limit.set_rate(1900, 0);
+        user.work_until(1902, empty);
+        limit.set_rate(1902, 1000);
+        CHECK(user.work_until(2502, limit) >= 0.85 * 600 * max_rate);
+    }
+}
