@@ -118,14 +118,21 @@ struct options {
     unsigned first = 1, last = 100;  // seed
     std::string only;
     double latency = 0;  // seconds; 0: from the seed
+    double stalls = 0;   // of each host, a second
     bool trace = false;
     bool check = false;
 
     [[nodiscard]] auto seeds() const { return std::views::iota(first, last + 1); }
+    [[nodiscard]] network net(std::mt19937_64& random) const {
+        const double drawn = latency_of(random);
+        return {.latency = latency > 0 ? latency : drawn, .stalls = stalls};
+    }
     /// The network of a seed, not farther away than 0.1 s unless told.
     [[nodiscard]] network near(unsigned seed) const {
         std::mt19937_64 random(seed);
-        return {.latency = latency > 0 ? latency : std::min(latency_of(random), 0.1), .jitter = 0.1};
+        network n = net(random);
+        if (latency <= 0) n.latency = std::min(n.latency, 0.1);
+        return n;
     }
 };
 
@@ -168,7 +175,8 @@ bool changes(const options& o) {
 bool read(int argc, char** argv, options& o) {
     for (int i = 1; i < argc; ++i) {
         const std::string_view a = argv[i];
-        const bool takes_value = a == "--seeds" || a == "--seed" || a == "--only" || a == "--latency";
+        const bool takes_value =
+            a == "--seeds" || a == "--seed" || a == "--only" || a == "--latency" || a == "--stalls";
         if (takes_value && i + 1 == argc) return false;
         if (a == "--seeds")
             o.last = o.first + static_cast<unsigned>(std::max(1, std::atoi(argv[++i]))) - 1;
@@ -178,6 +186,8 @@ bool read(int argc, char** argv, options& o) {
             o.only = argv[++i];
         else if (a == "--latency")
             o.latency = std::atof(argv[++i]);
+        else if (a == "--stalls")
+            o.stalls = std::atof(argv[++i]);
         else if (a == "--trace")
             o.trace = true;
         else if (a == "--check")
@@ -240,8 +250,7 @@ bool measure(const model& m, const options& o) {
     unsigned worst_seed = 0;
     for (const unsigned seed : o.seeds()) {
         std::mt19937_64 random(seed);
-        network net{.latency = latency_of(random), .jitter = 0.1};
-        if (o.latency > 0) net.latency = o.latency;
+        const network net = o.net(random);
         auto limit = m.make(random, net);
         const auto r = simulate(m.run, *limit, net, {}, seed, o.trace);
         const auto all = r.total();
@@ -271,8 +280,9 @@ int run(int argc, char** argv) {
     options o;
     if (!read(argc, argv, o)) {
         fmt::print(stderr,
-                   "usage: muster-sim [--seeds N | --seed N] [--only WORDS] [--latency SECONDS] [--trace] "
-                   "[--check]\n"
+                   "usage: muster-sim [--seeds N | --seed N] [--only WORDS] [--latency SECONDS] [--stalls N] "
+                   "[--trace] [--check]\n"
+                   "  --stalls: so often a second each host does nothing for 10 ms, on average\n"
                    "  --check: exit code 1 where a median is far from its goal\n");
         return 2;
     }

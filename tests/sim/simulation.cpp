@@ -54,11 +54,12 @@ struct process {
     std::uint64_t next_row;
     std::uint64_t rows = 0;  ///< that were begun
     seconds wake = never;    ///< the next time it looks again by itself
+    seconds stalled_until = 0;
     tally done;
 };
 
 struct event {
-    enum class kind { arrival, reply, wake, incident, other };
+    enum class kind { arrival, reply, wake, stall, incident, other };
     seconds when;
     std::uint64_t order;
     kind what;
@@ -97,8 +98,11 @@ class world {
 
     run_result run() {
         for (std::size_t i = 0; i < incidents_.size(); ++i) push(incidents_[i].at, event::kind::incident, i);
-        if (scenario_.other_traffic > 0) push(next_other(), event::kind::other, 0);
-        for (std::size_t i = 0; i < processes_.size(); ++i) push(uniform() * 0.05, event::kind::wake, i);
+        if (scenario_.other_traffic > 0) push(in_a_while(scenario_.other_traffic), event::kind::other, 0);
+        for (std::size_t i = 0; i < processes_.size(); ++i) {
+            push(uniform() * 0.05, event::kind::wake, i);
+            if (net_.stalls > 0) push(in_a_while(net_.stalls), event::kind::stall, i);
+        }
         happen_until(scenario_.duration);
         for (const auto& p : processes_) result_.processes.push_back(p->done);
         finish();
@@ -135,10 +139,11 @@ class world {
             case event::kind::incident: incidents_[e.index].what(now_); return;
             case event::kind::other:
                 if (limit_.admit(now_)) limit_.leave(now_);
-                if (!finishing_) push(next_other(), event::kind::other, 0);
+                if (!finishing_) push(in_a_while(scenario_.other_traffic), event::kind::other, 0);
                 return;
             case event::kind::arrival: arrive(e.index); return;
             case event::kind::reply: {
+                if (deferred(e, flights_.at(e.index).from)) return;
                 flight f = std::move(flights_.at(e.index));
                 flights_.erase(e.index);
                 process& p = *processes_[f.from];
@@ -147,10 +152,23 @@ class world {
                 return;
             }
             case event::kind::wake:
+                if (deferred(e, e.index)) return;
                 if (processes_[e.index]->wake <= now_) processes_[e.index]->wake = never;
                 pump(e.index);
                 return;
+            case event::kind::stall:
+                processes_[e.index]->stalled_until = in_a_while(1 / net_.stall);
+                if (!finishing_) push(in_a_while(net_.stalls), event::kind::stall, e.index);
+                return;
         }
+    }
+
+    /// What happens to a process whose host stalls, it sees when the host goes on.
+    bool deferred(const event& e, std::size_t index) {
+        const seconds until = processes_[index]->stalled_until;
+        if (until <= now_) return false;
+        push(until, e.what, e.index);
+        return true;
     }
 
     void pump(std::size_t index) {
@@ -292,9 +310,8 @@ class world {
         events_.push({when, ++next_event_, what, index});
     }
     double uniform() { return std::uniform_real_distribution<double>(0, 1)(random_); }
-    seconds next_other() {
-        return now_ + std::exponential_distribution<double>(scenario_.other_traffic)(random_);
-    }
+    /// When what happens so often a second does so next.
+    seconds in_a_while(double often) { return now_ + std::exponential_distribution<double>(often)(random_); }
 
     const scenario& scenario_;
     limiter& limit_;

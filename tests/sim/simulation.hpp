@@ -17,11 +17,13 @@ namespace muster::sim {
 /// How a refusal tells when to come back.
 enum class hint { none, retry_after, retry_date, reset_delta, reset_epoch, reset_epoch_ms };
 
-/// The way to the service and back. Every request takes `latency` in all, most of it in the service, each a
-/// little different.
+/// The way to the service and back, and the hosts at this end of it. Every request takes `latency` in all,
+/// most of it in the service, each a little different.
 struct network {
     seconds latency = 0.01;
-    double jitter = 0.1;  ///< standard deviation, as a share of the latency
+    double jitter = 0.1;   ///< standard deviation, as a share of the latency
+    double stalls = 0;     ///< a second, of each process's host: it sees and does nothing for a while
+    seconds stall = 0.01;  ///< how long such a one takes, on average
 };
 
 /// Something that happens to the service at a moment of the run.
