@@ -246,6 +246,7 @@ void limit_estimate::fit_rate(double jitter) {
     if (new_stretch_ && marks_.back().first.waited > marks_[marks_.size() - 2].last.waited) fit_burst();
     const double before = rate_;
     double rate = 0, admitted = 0, time = 0, doubt = 1;
+    bool uneven = false;
     for (std::size_t i = marks_.size(); i-- > 1;) {
         const mark& m = marks_[i];
         if (m.weight <= 0 || m.rate <= 0) {
@@ -257,12 +258,13 @@ void limit_estimate::fit_rate(double jitter) {
         if (doubt < 0.3 && std::abs(std::log(all / all_time / rate)) > 2 * doubt + 0.01) break;
         admitted = all;
         time = all_time;
+        uneven = uneven || m.first.waited > marks_[i - 1].last.waited;
         rate = all / all_time;
         doubt = 1 / admitted + (jitter + 0.002) / time;
         if (admitted >= enough_admitted) break;
     }
     if (admitted < 1 || doubt > 0.9) return;
-    if (marks_.back().first.waited > marks_.front().first.waited) {
+    if (uneven) {
         if (!burst_fitted_) burst_doubt_ = (burst_for(rate / 1.3) - burst_for(rate * 1.3)) / 2;
         doubt += burst_doubt_ / admitted;
     }

@@ -192,6 +192,19 @@ TEST_CASE("estimate: without waits the rate is exact whatever the burst") {
     CHECK(user.estimate.uncertainty() < 0.01);
 }
 
+TEST_CASE("estimate: an earlier wait leaves no doubt about what was measured without one since") {
+    for (const double burst : {5.0, 50.0, 200.0}) {
+        CAPTURE(burst);
+        sim::token_bucket limit(500, burst);
+        paced_user user;
+        for (const double pace : {900.0, 700.0, 600.0}) user.work(limit, pace, 0.5, 1);
+        user.work(limit, 510, 0, 55);
+        CHECK(user.estimate.rate() > 495);
+        CHECK(user.estimate.rate() < 505);
+        CHECK(user.estimate.uncertainty() < 0.01);
+    }
+}
+
 TEST_CASE("estimate: a limit that changed is seen at the next refusals") {
     sim::token_bucket limit(100, 20);
     paced_user user;
