@@ -11,6 +11,7 @@ constexpr double coarsest = 0.7;
 constexpr double slowest = 1.0 / 86'400;  // requests a second
 constexpr std::size_t most_marks = 64;
 constexpr std::size_t most_remembered = 4096;
+constexpr double enough_to_prove = 100;   // requests let through: there is such a rate
 constexpr double enough_admitted = 2000;  // between two marks to know a rate well
 
 double seconds_of(std::chrono::nanoseconds d) {
@@ -23,7 +24,8 @@ limit_estimate::limit_estimate(const learnt_limit& remembered)
     : rate_(std::clamp(remembered.rate, slowest, 1e6)),
       burst_(std::clamp(remembered.burst, 1.0, 1e6)),
       uncertainty_(0.2),
-      weight_(100),
+      weight_(enough_to_prove),
+      once_proven_(true),
       met_(true) {}
 
 void limit_estimate::sent(const departure& d) {
@@ -72,6 +74,7 @@ void limit_estimate::start_anew() {
     forget_refusals();
     assume_rate(rate_);
     weight_ = 0;
+    once_proven_ = false;
 }
 
 // Requests overtake each other on their way, so the refusals of one overrun are taken together.
@@ -271,6 +274,7 @@ void limit_estimate::fit_rate(double jitter) {
     rate_ = std::max(rate, slowest);
     const bool well_known = weight_ >= 20;
     weight_ = admitted;
+    once_proven_ = once_proven_ || admitted >= enough_to_prove;
     burst_ = burst_for(rate_);
     const double moved = std::abs(std::log(rate_ / before));
     const bool changed = well_known && moved > 2 * uncertainty_;

@@ -61,6 +61,8 @@ class limit_estimate {
     [[nodiscard]] double uncertainty() const noexcept { return uncertainty_; }
     /// How many requests it rests on.
     [[nodiscard]] double weight() const noexcept { return weight_; }
+    /// It rested on many once: that there is such a rate is proven, also while a change is learnt.
+    [[nodiscard]] bool once_proven() const noexcept { return once_proven_; }
     /// When the latest of the refused requests left; nothing is known of them after forget_refusals().
     [[nodiscard]] bool has_refusal() const noexcept { return !marks_.empty(); }
     [[nodiscard]] instant last_refusal() const noexcept { return marks_.back().last.at; }
@@ -98,6 +100,7 @@ class limit_estimate {
     double burst_ = 0;
     double uncertainty_ = 0;
     double weight_ = 0;
+    bool once_proven_ = false;
     double burst_doubt_ = 0;  ///< by how much the burst may be off, requests
     bool met_ = false;
     bool burst_fitted_ =

@@ -276,13 +276,15 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     const double pace_then = limited_ ? std::min(pace(now), options_.max_rate.value_or(surely_many)) : 0;
     const double rate_then = limit_.rate();
     const double doubt = limit_.uncertainty();
+    const bool knew = limit_.weight() >= 20;
     // Where a refusal is dear, the pace begins below the rate: refused there, it is hardly by chance.
     const double overrun_by_chance = cost_ > dear ? 0 : well_known;
-    bool overtaken = limited_ && !free_ && limit_.weight() >= 20 &&
+    bool overtaken = limited_ && !free_ && knew &&
                      pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
-    // But it is no sign of others where the time before it shows the rate that was known.
-    if (cost_ > dear && !contended() && limit_.latest_rate() > rate_then * (1 - telling_part * doubt))
+    // But it is no sign of others where the time before it shows the rate that was known. (Where each costs
+    // time, it takes more than that to trust that others are gone.)
+    if ((cost_ <= dear || !contended()) && limit_.latest_rate() > rate_then * (1 - telling_part * doubt))
         overtaken = false;
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
@@ -293,7 +295,8 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         base_ = limit_.rate() / 2;
     } else {
         learnt_at_ = latest_;
-        if (new_episode) count_episode(pace_then / rate_then, overtaken);
+        // While a cheap limit is still looked for, one refusal follows the other, whoever else is there.
+        if (new_episode && (knew || cost_ > dear)) count_episode(pace_then / rate_then, overtaken);
         if (!contended())
             base_ = below_limit();
         else if (new_episode)
@@ -387,7 +390,7 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
         const double intervals = std::pow(8, static_cast<double>(streak_) - (!rate_known() ? 0 : 1));
         const double soon = intervals / std::max(base_, slowest);
         wait = std::min(soon, wall_after);
-    } else if ((limit_.weight() >= 100 && !window_.is_window()) ||
+    } else if ((limit_.once_proven() && !window_.is_window()) ||
                window_.let_through() < 0.5 * window_.count()) {
         // A service that never closed before, or closes too early, does not wait for the end of a window.
         wait = std::clamp(so_far, wall_after, 8.0);
@@ -421,13 +424,14 @@ void rate_controller::recovered(const departure& d, instant now) {
     since_ = now;
     if (!options_.max_rate) next_ = now;
     const bool outage =
-        limit_.weight() >= 100 && !window_.is_window() && !told_;  // closed as it never was before
+        limit_.once_proven() && !window_.is_window() && !told_;  // closed as it never was before
     const bool unasked = std::exchange(unasked_, false);
     const bool gradual =
         !told_ && !unasked && window_.opened_gradually(now, seconds_of(d.at - waiting_since_));
     if (!unasked && (outage || gradual || (window_.is_window() ? paused : closed_) < wall_after)) {
         cost_ = 0;
-        if (!contended()) base_ = limit_.uncertainty() < 0.3 ? limit_.rate() : cautious_rate(d, now);
+        if (!contended())
+            base_ = outage || limit_.uncertainty() < 0.3 ? limit_.rate() : cautious_rate(d, now);
         if (paused >= wall_after && !gradual) window_.opened(now, paused, false);
         return;
     }

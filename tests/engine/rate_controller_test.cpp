@@ -382,3 +382,19 @@ TEST_CASE("rate: while nothing is known but a refusal, one goes at a time where 
         CHECK(c.most_in_flight() > 1);
     }
 }
+
+TEST_CASE("rate: a limit that changed just before the service went away is used when it comes back") {
+    for (double away = 10.02; away < 11; away += 0.02) {
+        CAPTURE(away);
+        limited_client client;
+        sim::token_bucket limit(500, 50);
+        client.work_until(10, limit);
+        limit.set_rate(10, 250);
+        client.work_until(away, limit);
+        limit.set_rate(away, 0);
+        client.work_until(130, limit);
+        limit.set_rate(130, 250);
+        client.work_until(140, limit);
+        CHECK(client.work_until(150, limit) > 0.95 * 250 * 10);
+    }
+}
