@@ -30,7 +30,7 @@ constexpr double wall_after = 0.25;  // seconds of silence that make a wait of i
 constexpr int enough_signs = 2;  // refusals at a rate that should have been let through
 constexpr int most_signs = 4;
 constexpr double most_patience = 6;  // times as long as usual, the limit is not tried
-constexpr double too_soon = 30;  // requests let through since the refusal before: a sign, with that patience
+constexpr double too_soon = 60;  // requests let through since the refusal before: a sign, with that patience
 constexpr double well_known = 0.02;   // a rate that is less in doubt is not overrun by chance
 constexpr double telling_part = 0.2;  // of its doubt: a rate that is less by so much tells of others
 constexpr double contended_cut = 0.1;
@@ -237,10 +237,11 @@ void rate_controller::accepted(const departure& d, instant now) {
 }
 
 // Whether the end of a window that seems used up is to be tried, to see whether it lets more through by now.
+// One of a few may be no window, but what others leave.
 bool rate_controller::worth_trying(instant now) const noexcept {
     const double longest = std::max(seconds_of(relearn_after), 3 * window_.cycle());
-    return window_.count() >= enough_for_tries || accepted_ - accepted_before_try_ >= worth_a_refusal ||
-           seconds_of(now - tried_at_) >= longest;
+    return window_.count() < few || window_.count() >= enough_for_tries ||
+           accepted_ - accepted_before_try_ >= worth_a_refusal || seconds_of(now - tried_at_) >= longest;
 }
 
 // Before anything is known: what was let through till the first refusal, or what was in flight then. Where
@@ -396,9 +397,11 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
         wait = std::clamp(so_far, wall_after, 8.0);
     } else {
         wait = window_.until_opening(now);
-        // The more it let through, the less a try more counts.
-        const double part = window_.let_through() > enough_for_tries ? 0.5 : 2.1;
-        if (!window_.is_window()) wait = std::min(wait, std::max(6.5, part * so_far));
+        // The more it let through, the less a try more counts; after a few, others may have taken the rest.
+        const bool others = window_.let_through() < few;
+        const double part = others || window_.let_through() > enough_for_tries ? 0.5 : 2.1;
+        const double least = others ? wall_after : 6.5;
+        if (!window_.is_window()) wait = std::min(wait, std::max(least, part * so_far));
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
     wait_until(now + span_of(wait + std::min(margin, wait)), now);

@@ -275,14 +275,15 @@ TEST_CASE("rate controller: refused from the very first request on, without a wo
         for (int i = 0; i < at_once; ++i) sent.push_back(c.sent(now));
         now += 20ms;
         for (const departure& d : sent) c.throttled(d, now, {}, random);
-        for (int again = 0; again < 4; ++again) {
-            CHECK(c.next_permit() - now < 10s);
+        // Others may take what there is, each time by chance: never for much longer than it has been so.
+        while (now < instant{1h} + 2min) {
+            CHECK(c.next_permit() - now <
+                  std::max<std::chrono::nanoseconds>(500ms, (now - instant{1h}) * 7 / 10));
             now = std::max(now, c.next_permit());
             const departure d = c.sent(now);
             now += 20ms;
             c.throttled(d, now, {}, random);
         }
-        CHECK(now - instant{1h} < 30s);
     }
 }
 

@@ -57,6 +57,16 @@ TEST_CASE("rate: a window that lets more through, or less, is found out") {
     }
 }
 
+TEST_CASE("rate: what seems a window of a few is tried each time, as it may be what others leave") {
+    for (const double left : {1.0, 5.0, 15.0}) {
+        CAPTURE(left);
+        counted_window limit(left, 1000, 60 - 3, 10);
+        limited_client user;
+        user.work_until(60 - 3, limit);
+        CHECK(user.work_until(120 - 3, limit) >= 2000);
+    }
+}
+
 TEST_CASE("rate: a slow window that lets more through is found out within hours, not days") {
     constexpr double hour = 3600;
     counted_window limit(10, 30, 10 * hour - 13, hour);
