@@ -24,26 +24,14 @@ constexpr double longest_lateness = 0.05;  // seconds that are made up for
 constexpr auto relearn_after = 10min;
 constexpr double no_time = 0.01;  // seconds: a try that is answered sooner costs nothing
 constexpr double quick = 0.5;  // seconds: replies that take longer leave in doubt what was let through when
-constexpr double wall_after = 0.25;  // seconds of silence that make a wait of its own
-// Where others use the limit too, nobody knows his part of it. Refusals meet each in proportion to what he
-// sends; cut by a share at each and growing by a share and a little more, all come to equal parts.
-constexpr int enough_signs = 2;  // refusals at a rate that should have been let through
-constexpr int most_signs = 4;
-constexpr double most_patience = 6;  // times as long as usual, the limit is not tried
-constexpr double too_soon = 60;  // requests let through since the refusal before: a sign, with that patience
-constexpr double well_known = 0.02;   // a rate that is less in doubt is not overrun by chance
-constexpr double telling_part = 0.2;  // of its doubt: a rate that is less by so much tells of others
-constexpr double contended_cut = 0.1;
-constexpr double contended_cut_dear = 0.25;  // where a refusal costs time: there are to be fewer
-constexpr double contended_floor = 0.75;     // of the rate as learnt, so that a few wrong signs cost little
-constexpr double contended_step = 0.05;
-constexpr double contended_gain = 0.5;     // requests a second, each second
-constexpr double contended_gain_dear = 1;  // where a refusal costs time
-constexpr double few = 20;                 // requests: a window of less proves little
-constexpr double worth_a_refusal = 200;    // requests let through, to see whether a window lets through more
-constexpr double after_opening = 0.05;     // seconds that one tries later than a window is to open
-constexpr double enough_for_tries = 500;   // requests: a few refusals more are little among so many
-constexpr double slowest = 1.0 / 86'400;   // requests a second
+constexpr double wall_after = 0.25;       // seconds of silence that make a wait of its own
+constexpr double well_known = 0.02;       // a rate that is less in doubt is not overrun by chance
+constexpr double telling_part = 0.2;      // of its doubt: a rate that is less by so much tells of others
+constexpr double few = 20;                // requests: a window of less proves little
+constexpr double worth_a_refusal = 200;   // requests let through, to see whether a window lets through more
+constexpr double after_opening = 0.05;    // seconds that one tries later than a window is to open
+constexpr double enough_for_tries = 500;  // requests: a few refusals more are little among so many
+constexpr double slowest = 1.0 / 86'400;  // requests a second
 
 double seconds_of(std::chrono::nanoseconds d) {
     return std::chrono::duration<double>(d).count();
@@ -115,12 +103,7 @@ bool rate_controller::rate_known() const noexcept {
 
 double rate_controller::pace(instant now) const noexcept {
     const double time = std::max(0.0, seconds_of(now - since_));
-    if (contended()) {
-        const double x = time / std::max({2.0, 40 * cost_, 50 / limit_.rate()});
-        const double gain =
-            std::min(cost_ > dear ? contended_gain_dear : contended_gain, 0.03 * limit_.rate()) * time;
-        return base_ * std::exp(std::min(contended_step * (x + x * x * x * x), 10.0)) + gain;
-    }
+    if (others_.present()) return neighbours::grown(base_, time, limit_.rate(), cost_, cost_ > dear);
     // A refusal is looked for every so often: more often where it costs little or where the rate is not well
     // known.
     const double step =
@@ -128,16 +111,12 @@ double rate_controller::pace(instant now) const noexcept {
     const double settled = std::max({100 / limit_.rate(), std::min(200 / limit_.rate(), 5.0), 3 * latency_});
     const double costly = std::min(2 * cost_ / limit_.uncertainty(), 160 * cost_);
     const double shortest = std::max({8 / limit_.rate(), 3 * latency_, 0.1});
-    const double time_scale = !rate_known()
-                                  ? std::max(3 * latency_, 0.25)
-                                  : std::max({shortest, patience_ * settled * finest / step, costly});
+    const double time_scale =
+        !rate_known() ? std::max(3 * latency_, 0.25)
+                      : std::max({shortest, others_.patience() * settled * finest / step, costly});
     const double x = time / time_scale;
     const double growth = step * x + std::min(step * x * x * x * x, steepest * time);
     return base_ * std::exp(std::min(growth, 10.0));
-}
-
-bool rate_controller::contended() const noexcept {
-    return signs_of_others_ >= enough_signs;
 }
 
 // Not more at once than the replies make room for, also when there is suddenly room for many.
@@ -229,7 +208,7 @@ void rate_controller::accepted(const departure& d, instant now) {
     streak_ = 0;
     if (waiting_) recovered(d, now);
     // Where no refusal is needed to tell how long to wait, it is not asked for each time.
-    if (!waiting_ && !told_ && !contended() && window_.surely_used_up(now) && !worth_trying(now)) {
+    if (!waiting_ && !told_ && !others_.present() && window_.surely_used_up(now) && !worth_trying(now)) {
         wait_until(window_.expected_opening() + span_of(after_opening), now);
         known_at_ = now;
         unasked_ = true;
@@ -285,7 +264,8 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
     // But it is no sign of others where the time before it shows the rate that was known. (Where each costs
     // time, it takes more than that to trust that others are gone.)
-    if ((cost_ <= dear || !contended()) && limit_.latest_rate() > rate_then * (1 - telling_part * doubt))
+    if ((cost_ <= dear || !others_.present()) &&
+        limit_.latest_rate() > rate_then * (1 - telling_part * doubt))
         overtaken = false;
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
@@ -297,12 +277,12 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     } else {
         learnt_at_ = latest_;
         // While a cheap limit is still looked for, one refusal follows the other, whoever else is there.
-        if (new_episode && (knew || cost_ > dear)) count_episode(pace_then / rate_then, overtaken);
-        if (!contended())
+        if (new_episode && (knew || cost_ > dear))
+            others_.refused(accepted_, pace_then / rate_then, overtaken);
+        if (!others_.present())
             base_ = below_limit();
         else if (new_episode)
-            base_ = std::max(pace_then * (1 - (cost_ > dear ? contended_cut_dear : contended_cut)),
-                             contended_floor * limit_.rate());
+            base_ = neighbours::cut(pace_then, limit_.rate(), cost_ > dear);
         if (free_ && free_accepted_ > 0) limit_.burst_at_most(free_accepted_);
         if (new_episode) since_ = now;
     }
@@ -332,22 +312,6 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
             cost_ /= 2;
         }
     }
-}
-
-// `times_rate`: how fast requests left, as a multiple of the rate that was thought to be the limit's.
-void rate_controller::count_episode(double times_rate, bool overtaken) {
-    // Refused too often: others use the limit too, or it is not as even as it seems.
-    const double since = accepted_ - accepted_before_episode_;
-    // If so in spite of the longest patience, it is not the pace that brings the refusals, whatever it is.
-    if (patience_ >= most_patience && since < too_soon) overtaken = true;
-    patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, most_patience);
-    accepted_before_episode_ = accepted_;
-    // Refused far above the limit, it may have changed; that says nothing of others.
-    constexpr double far_above = 1.15;
-    if (overtaken)
-        signs_of_others_ = std::min(signs_of_others_ + 1, most_signs);
-    else if (times_rate < far_above)
-        signs_of_others_ = std::max(signs_of_others_ - 1, 0);
 }
 
 void rate_controller::pause(const departure& d, instant now, const limit_hint& hint, random_source& random,
@@ -433,7 +397,7 @@ void rate_controller::recovered(const departure& d, instant now) {
         !told_ && !unasked && window_.opened_gradually(now, seconds_of(d.at - waiting_since_));
     if (!unasked && (outage || gradual || (window_.is_window() ? paused : closed_) < wall_after)) {
         cost_ = 0;
-        if (!contended())
+        if (!others_.present())
             base_ = outage || limit_.uncertainty() < 0.3 ? limit_.rate() : cautious_rate(d, now);
         if (paused >= wall_after && !gradual) window_.opened(now, paused, false);
         return;
@@ -445,7 +409,7 @@ void rate_controller::recovered(const departure& d, instant now) {
         // Rather twice as much, where the service asks for whole seconds that it does not need.
         limit_.assume_rate(std::clamp(limit_.rate(), least, (told_ ? 2 : 1) * least));
     }
-    if (!contended()) base_ = below_limit();
+    if (!others_.present()) base_ = below_limit();
     // Where the service did not tell how long to wait, nor a window that is known, the wait may have been
     // longer than it had to be.
     const bool due = told_ || (window_.is_window() && window_.proven());
@@ -454,7 +418,7 @@ void rate_controller::recovered(const departure& d, instant now) {
         told_ && !window_.is_window() ? std::min(paused, std::max(told_wait_, 1.0) + latency_) : paused;
     if (!unasked) cost_ = due ? std::max(0.0, lost - limit_.burst() / limit_.rate()) : 0;
     credit_ = window_.is_window() ? window_.count()
-              : contended()       ? 0
+              : others_.present() ? 0
                                   : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);
     credit_ -= static_cast<double>(sent_ - sent_before_wait_);
     free_ = credit_ >= 1;

@@ -7,9 +7,7 @@
 // then renews the estimate; the longer none comes, the more it speeds up, gently near the known limit and
 // ever faster beyond.
 //
-// Where requests are refused that should have been let through, others use the limit too: then it is shared
-// as TCP shares a line, a tenth less at every refusal (a quarter where that costs time) and slowly more
-// between them.
+// Where requests are refused that should have been let through, others use the limit too: see neighbours.
 //
 // What the limit lets through at once after a pause (its burst; a whole window's count) is learnt too and
 // used after every wait. The end of a small window that is known is waited for without a refusal, but now and
@@ -21,6 +19,7 @@
 #include "engine/learnt_limit.hpp"
 #include "engine/limit_estimate.hpp"
 #include "engine/limit_hint.hpp"
+#include "engine/neighbours.hpp"
 #include "engine/outcome.hpp"
 #include "engine/retry_policy.hpp"
 #include "engine/window_estimate.hpp"
@@ -72,10 +71,8 @@ class rate_controller {
     [[nodiscard]] bool sharing(instant now) const noexcept;
     [[nodiscard]] double below_limit() const noexcept;
     [[nodiscard]] double unpaced() const noexcept;
-    [[nodiscard]] bool contended() const noexcept;
     void forget_refusals(instant now);
     [[nodiscard]] double most_likely_rate(const departure& refused, instant now) const noexcept;
-    void count_episode(double times_rate, bool overtaken);
     [[nodiscard]] bool worth_trying(instant now) const noexcept;
     void wait_until(instant until, instant now);
     void wait_in_silence(instant now, random_source& random);
@@ -87,12 +84,10 @@ class rate_controller {
     bool limited_ = false;  ///< a refusal was met
     limit_estimate limit_;
     window_estimate window_;
-    double patience_ = 1;  ///< by how much longer than usual the limit is not tried
-    double accepted_before_episode_ = 0;
-    int signs_of_others_ = 0;  ///< refusals that only others using the limit too explain
-    double cost_ = 0;          ///< seconds lost by a refusal, of late
-    double latency_ = 0;       ///< seconds, smoothed
-    double spread_ = 0;        ///< of the latency, mean deviation
+    neighbours others_;
+    double cost_ = 0;     ///< seconds lost by a refusal, of late
+    double latency_ = 0;  ///< seconds, smoothed
+    double spread_ = 0;   ///< of the latency, mean deviation
 
     std::uint64_t sent_ = 0;
     instant first_sent_{}, latest_{}, learnt_at_{};

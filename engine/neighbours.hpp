@@ -1,0 +1,33 @@
+// Others who use the same limit, unseen.
+//
+// Nobody knows his part of such a limit. Refusals meet each in proportion to what he sends; cut by a share at
+// each and growing by a share and a little more between them, all come to equal parts, as on a line that is
+// shared by TCP.
+#pragma once
+
+namespace muster {
+
+class neighbours {
+  public:
+    /// A refusal came after a time without one. `accepted`: requests let through in all by then.
+    /// `times_rate`: how fast requests left, as a multiple of the rate that was thought to be the limit's.
+    /// `unexplained`: at that pace none should have been refused.
+    void refused(double accepted, double times_rate, bool unexplained);
+    /// Refusals that only others explain came of late.
+    [[nodiscard]] bool present() const noexcept;
+    /// By how much longer than usual the limit is not tried, as it is refused too often.
+    [[nodiscard]] double patience() const noexcept { return patience_; }
+
+    /// The pace after a refusal at `pace`, requests a second; `rate`: one's own part as learnt; `dear`: a
+    /// refusal costs time.
+    [[nodiscard]] static double cut(double pace, double rate, bool dear) noexcept;
+    /// What a pace of `base` has come to, `time` seconds after; `cost`: seconds lost by a refusal.
+    [[nodiscard]] static double grown(double base, double time, double rate, double cost, bool dear) noexcept;
+
+  private:
+    double patience_ = 1;
+    double accepted_before_ = 0;  ///< the latest refusal
+    int signs_ = 0;               ///< refusals that only others explain
+};
+
+}  // namespace muster
