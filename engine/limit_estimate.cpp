@@ -25,7 +25,7 @@ limit_estimate::limit_estimate(const learnt_limit& remembered)
       burst_(std::clamp(remembered.burst, 1.0, 1e6)),
       uncertainty_(0.2),
       weight_(enough_to_prove),
-      once_proven_(true),
+      once_proven_(remembered.cycle == 0),
       met_(true) {}
 
 void limit_estimate::sent(const departure& d) {

@@ -61,7 +61,8 @@ class limit_estimate {
     [[nodiscard]] double uncertainty() const noexcept { return uncertainty_; }
     /// How many requests it rests on.
     [[nodiscard]] double weight() const noexcept { return weight_; }
-    /// It rested on many once: that there is such a rate is proven, also while a change is learnt.
+    /// It rested on many once, or is one that an earlier run knew: that there is such a rate is proven, also
+    /// while a change is learnt.
     [[nodiscard]] bool once_proven() const noexcept { return once_proven_; }
     /// When the latest of the refused requests left; nothing is known of them after forget_refusals().
     [[nodiscard]] bool has_refusal() const noexcept { return !marks_.empty(); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace muster {
 namespace {
@@ -21,13 +22,13 @@ constexpr double greatest_gain = 0.03;  // of the rate, each second
 
 }  // namespace
 
-void neighbours::refused(double accepted, double times_rate, bool unexplained) {
+void neighbours::refused(double accepted, double times_rate, bool telling, bool unexplained) {
+    if (!telling) return;
+    const double since = accepted - std::exchange(accepted_before_, accepted);
     // Refused too often: others use the limit too, or it is not as even as it seems.
-    const double since = accepted - accepted_before_;
     // If so in spite of the longest patience, it is not the pace that brings the refusals, whatever it is.
     if (patience_ >= longest_patience && since < too_soon) unexplained = true;
     patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, longest_patience);
-    accepted_before_ = accepted;
     if (unexplained)
         signs_ = std::min(signs_ + 1, most_signs);
     else if (times_rate < far_above)

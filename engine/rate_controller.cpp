@@ -27,6 +27,8 @@ constexpr double quick = 0.5;  // seconds: replies that take longer leave in dou
 constexpr double wall_after = 0.25;       // seconds of silence that make a wait of its own
 constexpr double well_known = 0.02;       // a rate that is less in doubt is not overrun by chance
 constexpr double telling_part = 0.2;      // of its doubt: a rate that is less by so much tells of others
+constexpr double longest_unknown = 900;   // seconds: the longest wait for what may be no window
+constexpr double least_tried = 0.2;       // requests a second, while the rate is not known
 constexpr double few = 20;                // requests: a window of less proves little
 constexpr double worth_a_refusal = 200;   // requests let through, to see whether a window lets through more
 constexpr double after_opening = 0.05;    // seconds that one tries later than a window is to open
@@ -196,6 +198,8 @@ departure rate_controller::sent(instant now) {
 void rate_controller::accepted(const departure& d, instant now) {
     ++free_accepted_;
     if (!waiting_) window_.renew_if_over(now);
+    if (limited_ && window_.let_through() < 1)
+        window_.begin(now);  // it may have been used up by others till now
     window_.accepted();
     ++accepted_;
     ++let_through_;
@@ -238,7 +242,8 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
                                 random_source& random) {
     const bool fresh = d.at >= known_at_;
     known_at_ = fresh ? now : known_at_;
-    if (fresh && window_.used_up()) {
+    const bool used_up = window_.used_up();
+    if (fresh && used_up) {
         tried_at_ = now;
         accepted_before_try_ = accepted_;
     }
@@ -262,10 +267,11 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     bool overtaken = limited_ && !free_ && knew &&
                      pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
-    // But it is no sign of others where the time before it shows the rate that was known. (Where each costs
-    // time, it takes more than that to trust that others are gone.)
-    if ((cost_ <= dear || !others_.present()) &&
-        limit_.latest_rate() > rate_then * (1 - telling_part * doubt))
+    // But it is no sign of others where the time before it shows the rate that was known, or nothing. (Where
+    // each costs time, it takes more than that to trust that others are gone.)
+    const double latest = limit_.latest_rate();
+    if (latest <= 0 ||
+        ((cost_ <= dear || !others_.present()) && latest > rate_then * (1 - telling_part * doubt)))
         overtaken = false;
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
@@ -276,9 +282,10 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         base_ = limit_.rate() / 2;
     } else {
         learnt_at_ = latest_;
-        // While a cheap limit is still looked for, one refusal follows the other, whoever else is there.
-        if (new_episode && (knew || cost_ > dear))
-            others_.refused(accepted_, pace_then / rate_then, overtaken);
+        // While a cheap limit is still looked for, one refusal follows the other, whoever else is there; and
+        // the end of a window says nothing of anyone.
+        const bool telling = (knew || cost_ > dear) && !used_up;
+        if (new_episode) others_.refused(accepted_, pace_then / rate_then, telling, overtaken);
         if (!others_.present())
             base_ = below_limit();
         else if (new_episode)
@@ -344,7 +351,8 @@ void rate_controller::wait_until(instant until, instant now) {
 }
 
 // Nothing says how long to wait. A rate limit lets the next one through soon; a window that is used up only
-// when it ends, so after a few quick tries the likely lengths of windows are tried.
+// when it ends, so after a few quick tries the likely lengths of windows are tried, and before them, the more
+// often the less is known, by a part of the time so far.
 void rate_controller::wait_in_silence(instant now, random_source& random) {
     const double so_far = waiting_ ? seconds_of(now - waiting_since_) : 0;
     // Where a refusal more is little among so many, it is not taken on trust that the window is used up; nor
@@ -357,15 +365,15 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
         wait = std::min(soon, wall_after);
     } else if ((limit_.once_proven() && !window_.is_window()) ||
                window_.let_through() < 0.5 * window_.count()) {
-        // A service that never closed before, or closes too early, does not wait for the end of a window.
-        wait = std::clamp(so_far, wall_after, 8.0);
+        // A limit of which no window is known, or that closes too early, does not wait for the end of one.
+        wait = std::clamp(so_far, wall_after, std::max(8.0, so_far / 15));
     } else {
         wait = window_.until_opening(now);
         // The more it let through, the less a try more counts; after a few, others may have taken the rest.
         const bool others = window_.let_through() < few;
         const double part = others || window_.let_through() > enough_for_tries ? 0.5 : 2.1;
         const double least = others ? wall_after : 6.5;
-        if (!window_.is_window()) wait = std::min(wait, std::max(least, part * so_far));
+        if (!window_.is_window()) wait = std::min({wait, std::max(least, part * so_far), longest_unknown});
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
     wait_until(now + span_of(wait + std::min(margin, wait)), now);
@@ -390,22 +398,25 @@ void rate_controller::recovered(const departure& d, instant now) {
     const double paused = seconds_of(now - waiting_since_);
     since_ = now;
     if (!options_.max_rate) next_ = now;
-    const bool outage =
-        limit_.once_proven() && !window_.is_window() && !told_;  // closed as it never was before
+    // There is such a rate, and no window is known: the service is back, or a window is met for the first
+    // time.
+    const bool outage = limit_.once_proven() && !window_.is_window() && !told_;
     const bool unasked = std::exchange(unasked_, false);
-    const bool gradual =
-        !told_ && !unasked && window_.opened_gradually(now, seconds_of(d.at - waiting_since_));
+    const double closed_for = seconds_of(d.at - waiting_since_);
+    const bool gradual = !told_ && !unasked && window_.opened_gradually(now, closed_for);
+    using tells = window_estimate::told_by_opening;
     if (!unasked && (outage || gradual || (window_.is_window() ? paused : closed_) < wall_after)) {
         cost_ = 0;
         if (!others_.present())
             base_ = outage || limit_.uncertainty() < 0.3 ? limit_.rate() : cautious_rate(d, now);
-        if (paused >= wall_after && !gradual) window_.opened(now, paused, false);
+        if (paused >= wall_after && !gradual)
+            window_.opened(now, closed_for, outage ? tells::with_another : tells::nothing);
         return;
     }
-    window_.opened(now, seconds_of(d.at - waiting_since_), !unasked);
+    window_.opened(now, closed_for, unasked ? tells::nothing : tells::by_itself);
     if (!rate_known()) {
-        const double least =
-            std::max(window_.count() / std::max(window_.cycle(), 1e-3), in_the_long_run(now));
+        const double in_a_window = window_.count() / std::max(window_.cycle(), 1e-3);
+        const double least = std::max({in_a_window, in_the_long_run(now), least_tried});
         // Rather twice as much, where the service asks for whole seconds that it does not need.
         limit_.assume_rate(std::clamp(limit_.rate(), least, (told_ ? 2 : 1) * least));
     }

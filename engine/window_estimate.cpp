@@ -12,6 +12,7 @@ constexpr std::array<double, 15> likely_windows{1,   5,    10,   30,   60,     1
                                                 900, 1800, 3600, 7200, 14'400, 43'200, 86'400};
 
 constexpr double far_longer = 1.5;
+constexpr double shortest = 4;  // seconds
 
 double seconds_of(std::chrono::nanoseconds d) {
     return std::chrono::duration<double>(d).count();
@@ -31,10 +32,11 @@ void window_estimate::begin(instant now) noexcept {
     gradual_ = 0;
 }
 
-void window_estimate::opened(instant now, double waited, bool known) {
-    if (known) {
+void window_estimate::opened(instant now, double waited, told_by_opening tells) {
+    // Where nothing was let through before, what ended is no cycle: another run may have begun it.
+    if (tells != told_by_opening::nothing && accepted_ > 1) {
         const double cycle = seconds_of(now - since_);
-        const double count = std::max(accepted_ - 1, 1.0);  // the last of them opens the next
+        const double count = accepted_ - 1;  // the last of them opens the next
         // An opening may have been missed for once: then the length that was known is tried again.
         if (is_window() && regular_ && cycle > far_longer * cycle_)
             too_short_ = std::min(too_short_, 0.9 * cycle_);
@@ -42,7 +44,7 @@ void window_estimate::opened(instant now, double waited, bool known) {
         tested_ = tested_ && regular_;
         cycle_ = cycle;
         count_ = count;
-        closed_ = waited;
+        closed_ = tells == told_by_opening::by_itself ? waited : std::min(waited, long_closed());
     }
     begin(now);
     accepted_ = 1;
@@ -79,9 +81,13 @@ void window_estimate::still_closed(instant at) noexcept {
 
 // A bucket whose service tells whole seconds is closed for one, and may be so at like distances.
 bool window_estimate::is_window() const noexcept {
-    constexpr double shortest = 4, a_whole_second = 1.5;
-    return cycle_ > shortest &&
-           ((regular_ && closed_ > a_whole_second) || closed_ > std::max(shortest, 0.5 * cycle_));
+    constexpr double a_whole_second = 1.5;
+    return cycle_ > shortest && ((regular_ && closed_ > a_whole_second) || closed_ > long_closed());
+}
+
+// Closed for longer, it is a window even if that was seen once only.
+double window_estimate::long_closed() const noexcept {
+    return std::max(shortest, 0.5 * cycle_);
 }
 
 bool window_estimate::proven() const noexcept {

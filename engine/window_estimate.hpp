@@ -12,9 +12,11 @@ class window_estimate {
     window_estimate() = default;
     explicit window_estimate(const learnt_limit& remembered);
 
-    /// The first acceptance, counted already, after a wait of `waited` seconds; `known`: what was let through
-    /// before it and the time since the opening before say something of the limit.
-    void opened(instant now, double waited, bool known);
+    /// What an opening says of the window's length and count: nothing; something once another is like it, as
+    /// the service closed in a way it had not before; or all by itself.
+    enum class told_by_opening { nothing, with_another, by_itself };
+    /// The first acceptance, counted already, after a wait of `waited` seconds.
+    void opened(instant now, double waited, told_by_opening tells);
     /// The run begins, or is begun anew at this moment after a wait that says nothing of windows.
     void begin(instant now) noexcept;
     void accepted() noexcept { ++accepted_; }
@@ -49,6 +51,8 @@ class window_estimate {
     [[nodiscard]] double until_opening(instant now) const noexcept;
 
   private:
+    [[nodiscard]] double long_closed() const noexcept;
+
     double cycle_ = 0;
     double count_ = 0;
     double closed_ = 0;     ///< seconds from the last wait's begin to the departure of what ended it

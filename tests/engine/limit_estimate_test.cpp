@@ -10,6 +10,7 @@
 
 using namespace muster;
 using namespace std::chrono_literals;
+using tells = window_estimate::told_by_opening;
 
 namespace {
 
@@ -221,7 +222,7 @@ TEST_CASE("estimate: the window's end is waited for once its length is known") {
     w.begin(at(0));
     for (int i = 0; i < 100; ++i) w.accepted();
     CHECK_FALSE(w.is_window());
-    w.opened(at(60), 59, true);
+    w.opened(at(60), 59, tells::by_itself);
     CHECK(w.is_window());
     CHECK(w.cycle() == doctest::Approx(60));
     for (int i = 0; i < 99; ++i) w.accepted();
@@ -235,7 +236,7 @@ TEST_CASE("estimate: a window that was found too long is tried at the round leng
     w.begin(at(0));
     for (int i = 0; i < 100; ++i) w.accepted();
     w.still_closed(at(30.5));
-    w.opened(at(111), 110, true);
+    w.opened(at(111), 110, tells::by_itself);
     CHECK(w.until_opening(at(112)) == doctest::Approx(59));
     w.still_closed(at(111 + 60));
     CHECK(w.until_opening(at(111 + 60.1)) == doctest::Approx((60 + 111) / 2.0 - 60.1));
@@ -250,10 +251,15 @@ TEST_CASE("estimate: a bucket whose service tells a whole second is no window") 
         w.begin(at(0));
         for (double now = distance; now < 20 * distance; now += distance) {
             for (int i = 0; i < 10; ++i) w.accepted();
-            w.opened(at(now), 1.05, true);
+            w.opened(at(now), 1.05, tells::by_itself);
             CHECK_FALSE(w.is_window());
         }
     }
+}
+
+TEST_CASE("estimate: a rate that an earlier run knew is one, a window proves none") {
+    CHECK(limit_estimate(learnt_limit{.rate = 50, .burst = 10}).once_proven());
+    CHECK_FALSE(limit_estimate(learnt_limit{.rate = 0.5, .burst = 30, .cycle = 60}).once_proven());
 }
 
 TEST_CASE("estimate: a window that an earlier run met is one") {

@@ -49,16 +49,16 @@ TEST_CASE("neighbours: those who share a limit come to equal parts from unequal 
 
 TEST_CASE("neighbours: one refusal that nothing explains is chance, two are a sign") {
     neighbours others;
-    others.refused(1000, 0.9, true);
+    others.refused(1000, 0.9, true, true);
     CHECK_FALSE(others.present());
-    others.refused(2000, 1.02, false);
-    others.refused(3000, 0.9, true);
+    others.refused(2000, 1.02, true, false);
+    others.refused(3000, 0.9, true, true);
     CHECK_FALSE(others.present());
-    others.refused(4000, 0.9, true);
+    others.refused(4000, 0.9, true, true);
     CHECK(others.present());
-    others.refused(5000, 1.5, false);  // far above: the limit may have changed
+    others.refused(5000, 1.5, true, false);  // far above: the limit may have changed
     CHECK(others.present());
-    others.refused(6000, 1.02, false);
+    others.refused(6000, 1.02, true, false);
     CHECK_FALSE(others.present());
 }
 
@@ -66,11 +66,19 @@ TEST_CASE("neighbours: refused again and again, however slowly the limit is trie
     neighbours others;
     double accepted = 0;
     int refusals = 0;
-    for (; !others.present() && refusals < 100; ++refusals) others.refused(accepted += 50, 1.01, false);
+    for (; !others.present() && refusals < 100; ++refusals) others.refused(accepted += 50, 1.01, true, false);
     CHECK(others.patience() == 6);
     CHECK(refusals >= 5);
     CHECK(refusals <= 10);
     neighbours none;
-    for (accepted = 0, refusals = 0; refusals < 100; ++refusals) none.refused(accepted += 150, 1.01, false);
+    for (accepted = 0, refusals = 0; refusals < 100; ++refusals)
+        none.refused(accepted += 150, 1.01, true, false);
     CHECK_FALSE(none.present());
+}
+
+TEST_CASE("neighbours: a refusal that was to be expected, or was met in search of the limit, says nothing") {
+    neighbours others;
+    for (int refusals = 1; refusals <= 20; ++refusals) others.refused(20 * refusals, 0.9, false, true);
+    CHECK_FALSE(others.present());
+    CHECK(others.patience() == 1);
 }

@@ -276,7 +276,8 @@ TEST_CASE("rate controller: refused from the very first request on, without a wo
         now += 20ms;
         for (const departure& d : sent) c.throttled(d, now, {}, random);
         // Others may take what there is, each time by chance: never for much longer than it has been so.
-        while (now < instant{1h} + 2min) {
+        int tries = 0;
+        for (; now < instant{1h} + 2min; ++tries) {
             CHECK(c.next_permit() - now <
                   std::max<std::chrono::nanoseconds>(500ms, (now - instant{1h}) * 7 / 10));
             now = std::max(now, c.next_permit());
@@ -284,6 +285,7 @@ TEST_CASE("rate controller: refused from the very first request on, without a wo
             now += 20ms;
             c.throttled(d, now, {}, random);
         }
+        CHECK(tries <= 25);
     }
 }
 
@@ -398,4 +400,34 @@ TEST_CASE("rate: a limit that changed just before the service went away is used 
         client.work_until(140, limit);
         CHECK(client.work_until(150, limit) > 0.95 * 250 * 10);
     }
+}
+
+TEST_CASE("rate: a service that lets nothing through at first is used in full once it does") {
+    for (const auto hint : {limit_hint{}, told_to_wait(10s), told_to_wait(600s)})
+        for (const double closed : {20.0, 600.0, 36'000.0}) {
+            CAPTURE(hint.wait.has_value());
+            CAPTURE(closed);
+            limited_client client({}, hint);
+            sim::token_bucket nothing(0, 0);
+            client.work_until(closed, nothing);
+            // What is still waited for may be as long as was asked for, or a part of the time so far.
+            const double from = closed + std::max(600.0, std::min(0.5 * closed, 900.0)) + 20;
+            sim::token_bucket limit = hint.wait ? sim::token_bucket(1e6, 1e6) : sim::token_bucket(50, 10);
+            client.work_until(from, limit);
+            CHECK(client.work_until(from + 100, limit) > 0.9 * 100 * 50);
+        }
+}
+
+TEST_CASE("rate: a service that went away for hours is tried seldom, and found soon enough") {
+    limited_client client;
+    sim::token_bucket limit(50, 10);
+    client.work_until(60, limit);
+    limit.set_rate(60, 0);
+    client.refused = 0;
+    client.work_until(60 + 7200, limit);
+    CHECK(client.refused <= 120);
+    limit.set_rate(60 + 7200, 50);
+    const double from = 60 + 7200 + 7200 / 15.0 + 10;
+    client.work_until(from, limit);
+    CHECK(client.work_until(from + 60, limit) > 0.9 * 60 * 50);
 }

@@ -58,13 +58,46 @@ TEST_CASE("rate: a window that lets more through, or less, is found out") {
 }
 
 TEST_CASE("rate: what seems a window of a few is tried each time, as it may be what others leave") {
-    for (const double left : {1.0, 5.0, 15.0}) {
-        CAPTURE(left);
-        counted_window limit(left, 1000, 60 - 3, 10);
-        limited_client user;
-        user.work_until(60 - 3, limit);
-        CHECK(user.work_until(120 - 3, limit) >= 2000);
-    }
+    for (const double left : {1.0, 5.0, 15.0})
+        for (const double first : {57.0, 597.0}) {
+            if (left == 1 && first > 57) continue;  // a rate of one each ten seconds, which is proven by then
+            CAPTURE(left);
+            CAPTURE(first);
+            counted_window limit(left, 1000, first, 10);
+            limited_client user;
+            user.work_until(40, limit);
+            limit.refused = 0;
+            user.work_until(first, limit);
+            CHECK(limit.refused <= 1.1 * (first - 40) / 10 + 1);
+            CHECK(user.work_until(first + 60, limit) >= 2000);
+        }
+}
+
+TEST_CASE("rate: a window where an earlier run knew a rate is learnt") {
+    for (const double count : {5.0, 10.0, 40.0})
+        for (const double length : {60.0, 3600.0}) {
+            CAPTURE(count);
+            CAPTURE(length);
+            counted_window limit(count, count, 1e9, length);
+            limited_client user({}, {}, learnt_limit{.rate = 50, .burst = 10});
+            user.work_until(10 * length, limit);
+            limit.refused = 0;
+            CHECK(user.work_until(30 * length, limit) >= 19 * count);
+            CHECK(limit.refused <= 40);
+        }
+}
+
+TEST_CASE("rate: a window that is used up when the run goes on is still one") {
+    for (const double count : {5.0, 30.0, 100.0})
+        for (const double over : {2.0, 6.0, 15.0, 25.0, 50.0}) {  // seconds after which it opens
+            CAPTURE(count);
+            CAPTURE(over);
+            sim::fixed_window limit(count, 60, 60 - over);
+            for (int i = 0; i < count; ++i) (void)limit.admit(0);
+            limited_client user({}, {}, learnt_limit{.rate = count / 60, .burst = count, .cycle = 60});
+            user.work_until(600 + over, limit);
+            CHECK(user.work_until(1800 + over, limit) >= 19 * count);
+        }
 }
 
 TEST_CASE("rate: a slow window that lets more through is found out within hours, not days") {

@@ -4,6 +4,7 @@
 
 using namespace muster;
 using namespace std::chrono_literals;
+using tells = window_estimate::told_by_opening;
 
 namespace {
 
@@ -22,7 +23,7 @@ TEST_CASE("window estimate: its count is what was let through from one opening t
     w.begin(opening);
     opening = let_through(w, 100, opening, 60s);
     w.accepted();
-    w.opened(opening, 59, true);
+    w.opened(opening, 59, tells::by_itself);
     CHECK(w.is_window());
     CHECK(w.count() == 100);
     CHECK(w.cycle() == doctest::Approx(60));
@@ -31,7 +32,7 @@ TEST_CASE("window estimate: its count is what was let through from one opening t
     CHECK(w.used_up());
     CHECK(w.until_opening(opening - 50s) == doctest::Approx(50));
     w.accepted();
-    w.opened(opening, 59, true);
+    w.opened(opening, 59, tells::by_itself);
     CHECK(w.count() == 100);
 }
 
@@ -55,7 +56,7 @@ TEST_CASE("window estimate: a short wait soon after the opening is no end of it"
     opening = let_through(w, 100, opening, 60s);
     w.accepted();
     CHECK(!w.opened_gradually(opening, 0.5));  // not known as one yet
-    w.opened(opening, 59, true);
+    w.opened(opening, 59, tells::by_itself);
     CHECK(!w.opened_gradually(opening + 20s, 18));
     CHECK(!w.opened_gradually(opening + 20s, 5));
     CHECK(!w.opened_gradually(opening + 45s, 0.5));
@@ -75,10 +76,10 @@ TEST_CASE("window estimate: it is surely used up when two that were seen were al
         CHECK(!w.surely_used_up(opening + 61s));
         opening += 60s;
         w.accepted();
-        w.opened(opening, 50, true);
+        w.opened(opening, 50, tells::by_itself);
     }
     CHECK(w.expected_opening() == opening + 60s);
-    w.opened(opening + 61s, 1, false);
+    w.opened(opening + 61s, 1, tells::nothing);
     CHECK(w.let_through() == 1);
     CHECK(w.count() == 100);
     CHECK(w.cycle() == doctest::Approx(60));
@@ -103,7 +104,7 @@ TEST_CASE("window estimate: one that was met once and lets far more through is n
     w.begin(opening);
     opening = let_through(w, 25, opening, 5s);
     w.accepted();
-    w.opened(opening, 4.5, true);
+    w.opened(opening, 4.5, tells::by_itself);
     REQUIRE(w.is_window());
     for (int i = 0; i < 60; ++i) {
         w.renew_if_over(opening + 100ms * i);
@@ -111,4 +112,27 @@ TEST_CASE("window estimate: one that was met once and lets far more through is n
     }
     CHECK(!w.is_window());
     CHECK(!w.used_up());
+}
+
+TEST_CASE("window estimate: where nothing was let through before, the opening says nothing") {
+    window_estimate w;
+    w.begin(instant{1h});
+    w.accepted();
+    w.opened(instant{1h} + 600s, 600, tells::by_itself);
+    CHECK_FALSE(w.is_window());
+    CHECK(w.cycle() == 0);
+}
+
+TEST_CASE("window estimate: a service that was away is a window once it was so twice alike") {
+    window_estimate w;
+    instant opening{1h};
+    w.begin(opening);
+    for (int again = 0; again < 2; ++again) {
+        CHECK_FALSE(w.is_window());
+        opening = let_through(w, again == 0 ? 100 : 99, opening, 60s);
+        w.accepted();
+        w.opened(opening, 50, tells::with_another);
+    }
+    CHECK(w.is_window());
+    CHECK(w.count() == 100);
 }

@@ -157,7 +157,8 @@ class world {
                 pump(e.index);
                 return;
             case event::kind::stall:
-                processes_[e.index]->stalled_until = in_a_while(1 / net_.stall);
+                processes_[e.index]->stalled_until =
+                    std::max(processes_[e.index]->stalled_until, in_a_while(1 / net_.stall));
                 if (!finishing_) push(in_a_while(net_.stalls), event::kind::stall, e.index);
                 return;
         }

@@ -32,6 +32,7 @@ class limited_client {
             else
                 controller.throttled(d, at(now_), told_, random_);
             let_through += admitted ? 1 : 0;
+            refused += admitted ? 0 : 1;
         }
         now_ = end;
         return let_through;
@@ -39,6 +40,7 @@ class limited_client {
     void idle_until(double end) { now_ = end; }
 
     rate_controller controller;
+    int refused = 0;  ///< in all
 
   private:
     static constexpr instant begin_{std::chrono::hours(1)};
