@@ -28,6 +28,7 @@ constexpr double wall_after = 0.25;       // seconds of silence that make a wait
 constexpr double well_known = 0.02;       // a rate that is less in doubt is not overrun by chance
 constexpr double telling_part = 0.2;      // of its doubt: a rate that is less by so much tells of others
 constexpr double longest_unknown = 900;   // seconds: the longest wait for what may be no window
+constexpr double long_overdue = 1.5;      // times its length: this time it is not the window that is closed
 constexpr double least_tried = 0.2;       // requests a second, while the rate is not known
 constexpr double few = 20;                // requests: a window of less proves little
 constexpr double worth_a_refusal = 200;   // requests let through, to see whether a window lets through more
@@ -366,14 +367,17 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
     } else if ((limit_.once_proven() && !window_.is_window()) ||
                window_.let_through() < 0.5 * window_.count()) {
         // A limit of which no window is known, or that closes too early, does not wait for the end of one.
-        wait = std::clamp(so_far, wall_after, std::max(8.0, so_far / 15));
+        wait = std::clamp(so_far, wall_after, std::clamp(so_far / 15, 8.0, longest_unknown));
     } else {
         wait = window_.until_opening(now);
         // The more it let through, the less a try more counts; after a few, others may have taken the rest.
         const bool others = window_.let_through() < few;
         const double part = others || window_.let_through() > enough_for_tries ? 0.5 : 2.1;
         const double least = others ? wall_after : 6.5;
-        if (!window_.is_window()) wait = std::min({wait, std::max(least, part * so_far), longest_unknown});
+        if (!window_.is_window())
+            wait = std::min({wait, std::max(least, part * so_far), longest_unknown});
+        else if (seconds_of(now - window_.opened_at()) > long_overdue * window_.cycle())
+            wait = std::min(wait, std::max(window_.cycle(), so_far / 15));
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
     wait_until(now + span_of(wait + std::min(margin, wait)), now);

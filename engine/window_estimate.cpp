@@ -12,7 +12,8 @@ constexpr std::array<double, 15> likely_windows{1,   5,    10,   30,   60,     1
                                                 900, 1800, 3600, 7200, 14'400, 43'200, 86'400};
 
 constexpr double far_longer = 1.5;
-constexpr double shortest = 4;  // seconds
+constexpr double shortest = 4;   // seconds
+constexpr double notable = 0.2;  // of the time between two openings: closed for less, it may be a trouble
 
 double seconds_of(std::chrono::nanoseconds d) {
     return std::chrono::duration<double>(d).count();
@@ -36,15 +37,17 @@ void window_estimate::opened(instant now, double waited, told_by_opening tells) 
     // Where nothing was let through before, what ended is no cycle: another run may have begun it.
     if (tells != told_by_opening::nothing && accepted_ > 1) {
         const double cycle = seconds_of(now - since_);
-        const double count = accepted_ - 1;  // the last of them opens the next
+        const double count = accepted_ - 1;      // the last of them opens the next
+        if (too_short_ > cycle) too_short_ = 0;  // that was something else
         // An opening may have been missed for once: then the length that was known is tried again.
-        if (is_window() && regular_ && cycle > far_longer * cycle_)
-            too_short_ = std::min(too_short_, 0.9 * cycle_);
+        if (is_window() && cycle > far_longer * cycle_) too_short_ = std::min(too_short_, 0.9 * cycle_);
         regular_ = std::abs(cycle / cycle_ - 1) < 0.1 && std::abs(count / count_ - 1) < 0.1;
         tested_ = tested_ && regular_;
         cycle_ = cycle;
         count_ = count;
-        closed_ = tells == told_by_opening::by_itself ? waited : std::min(waited, long_closed());
+        closed_ = tells == told_by_opening::by_itself ? waited
+                  : waited > notable * cycle          ? std::min(waited, long_closed())
+                                                      : 0;
     }
     begin(now);
     accepted_ = 1;

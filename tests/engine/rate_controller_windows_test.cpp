@@ -87,6 +87,47 @@ TEST_CASE("rate: a window where an earlier run knew a rate is learnt") {
         }
 }
 
+TEST_CASE("rate: a window that begins after hours at a rate is learnt, and not waited for much longer") {
+    constexpr double hour = 3600;
+    for (const double before : {10.0 / 60, 1.0, 3.0, 5.0})
+        for (const double offset : {0.0, 600.0, 1700.0, 3000.0}) {
+            CAPTURE(before);
+            CAPTURE(offset);
+            const double from = before * hour;
+            sim::token_bucket rate(2, 5);
+            counted_window limit(1000, 1000, 1e9, hour);
+            limited_client user;
+            user.work_until(from, rate);
+            user.work_until(from + offset, limit);
+            CHECK(user.work_until(from + offset + 20 * hour, limit) >= 17 * 1000);
+        }
+}
+
+TEST_CASE("rate: where a window is known, an outage is not taken for a much longer one") {
+    for (const double away : {600.0, 3900.0, 7800.0, 15'600.0}) {
+        CAPTURE(away);
+        sim::fixed_window limit(100, 60, 13);
+        sim::token_bucket nothing(0, 0);
+        limited_client user;
+        user.work_until(600, limit);
+        user.work_until(600 + away, nothing);
+        user.work_until(600 + away * 16 / 15 + 130, limit);
+        CHECK(user.work_until(600 + away * 16 / 15 + 130 + 1200, limit) >= 0.9 * 20 * 100);
+    }
+}
+
+TEST_CASE("rate: nothing was let through at first, and then a window") {
+    for (const double closed : {20.0, 100.0, 600.0, 4000.0}) {
+        CAPTURE(closed);
+        sim::fixed_window limit(100, 60, 13);
+        sim::token_bucket nothing(0, 0);
+        limited_client user;
+        user.work_until(closed, nothing);
+        user.work_until(closed + 0.5 * closed + 300, limit);
+        CHECK(user.work_until(closed + 0.5 * closed + 1500, limit) >= 0.9 * 20 * 100);
+    }
+}
+
 TEST_CASE("rate: a window that is used up when the run goes on is still one") {
     for (const double count : {5.0, 30.0, 100.0})
         for (const double over : {2.0, 6.0, 15.0, 25.0, 50.0}) {  // seconds after which it opens
