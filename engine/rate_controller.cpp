@@ -376,7 +376,7 @@ void rate_controller::wait_in_silence(instant now, random_source& random) {
         const double least = others ? wall_after : 6.5;
         if (!window_.is_window())
             wait = std::min({wait, std::max(least, part * so_far), longest_unknown});
-        else if (seconds_of(now - window_.opened_at()) > long_overdue * window_.cycle())
+        else if (window_.regular() && seconds_of(now - window_.opened_at()) > long_overdue * window_.cycle())
             wait = std::min(wait, std::max(window_.cycle(), so_far / 15));
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);

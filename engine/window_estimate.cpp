@@ -37,10 +37,11 @@ void window_estimate::opened(instant now, double waited, told_by_opening tells) 
     // Where nothing was let through before, what ended is no cycle: another run may have begun it.
     if (tells != told_by_opening::nothing && accepted_ > 1) {
         const double cycle = seconds_of(now - since_);
-        const double count = accepted_ - 1;      // the last of them opens the next
-        if (too_short_ > cycle) too_short_ = 0;  // that was something else
+        const double count = accepted_ - 1;            // the last of them opens the next
+        if (too_short_ > 1.2 * cycle) too_short_ = 0;  // that was something else
         // An opening may have been missed for once: then the length that was known is tried again.
-        if (is_window() && cycle > far_longer * cycle_) too_short_ = std::min(too_short_, 0.9 * cycle_);
+        if (is_window() && regular_ && cycle > far_longer * cycle_)
+            too_short_ = std::min(too_short_, 0.9 * cycle_);
         regular_ = std::abs(cycle / cycle_ - 1) < 0.1 && std::abs(count / count_ - 1) < 0.1;
         tested_ = tested_ && regular_;
         cycle_ = cycle;
