@@ -9,10 +9,10 @@ namespace muster {
 
 class neighbours {
   public:
-    /// A refusal came after a time without one. `accepted`: requests let through in all by then. `times_rate`:
-    /// how fast requests left, as a multiple of the rate that was thought to be the limit's. `telling`: it was
-    /// neither to be expected nor met in search of the limit. `unexplained`: at that pace none should have
-    /// been refused.
+    /// A refusal came after a time without one. `accepted`: requests let through in all by then.
+    /// `times_rate`: how fast requests left, as a multiple of the rate that was thought to be the limit's.
+    /// `telling`: it was neither to be expected nor met in search of the limit. `unexplained`: at that pace
+    /// none should have been refused.
     void refused(double accepted, double times_rate, bool telling, bool unexplained);
     /// Refusals that only others explain came of late.
     [[nodiscard]] bool present() const noexcept;
