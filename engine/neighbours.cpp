@@ -25,9 +25,9 @@ constexpr double greatest_gain = 0.03;  // of the rate, each second
 void neighbours::refused(double accepted, double times_rate, bool telling, bool unexplained) {
     if (!telling) return;
     const double since = accepted - std::exchange(accepted_before_, accepted);
-    // Refused too often: others use the limit too, or it is not as even as it seems.
-    // If so in spite of the longest patience, it is not the pace that brings the refusals, whatever it is.
+    // Refused too soon in spite of the longest patience: it is not the pace that brings the refusals.
     if (patience_ >= longest_patience && since < too_soon) unexplained = true;
+    // Refused too often: others use the limit too, or it is not as even as it seems.
     patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, longest_patience);
     if (unexplained)
         signs_ = std::min(signs_ + 1, most_signs);

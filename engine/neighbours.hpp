@@ -27,7 +27,7 @@ class neighbours {
 
   private:
     double patience_ = 1;
-    double accepted_before_ = 0;  ///< the latest refusal
+    double accepted_before_ = 0;  ///< the latest refusal that told anything
     int signs_ = 0;               ///< refusals that only others explain
 };
 

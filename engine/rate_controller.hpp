@@ -12,9 +12,9 @@
 // What the limit lets through at once after a pause (its burst; a whole window's count) is learnt too and
 // used after every wait. The end of a window that is known is waited for without a refusal, but now and then,
 // to see whether it lets more through; and always where it is so small that it may be what others leave, or
-// so large that a refusal is little. Before the first refusal, and while such a credit lasts,
-// requests are not paced but their number in flight grows slowly with what was accepted, which bounds how
-// many can be refused together.
+// so large that a refusal is little. Before the first refusal, and while such a credit lasts, requests are
+// not paced but their number in flight grows slowly with what was accepted, which bounds how many can be
+// refused together.
 #pragma once
 
 #include "engine/learnt_limit.hpp"
