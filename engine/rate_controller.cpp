@@ -27,13 +27,8 @@ constexpr double quick = 0.5;  // seconds: replies that take longer leave in dou
 constexpr double wall_after = 0.25;       // seconds of silence that make a wait of its own
 constexpr double well_known = 0.02;       // a rate that is less in doubt is not overrun by chance
 constexpr double telling_part = 0.2;      // of its doubt: a rate that is less by so much tells of others
-constexpr double longest_unknown = 900;   // seconds: the longest wait for what may be no window
-constexpr double long_overdue = 1.5;      // times its length: this time it is not the window that is closed
 constexpr double least_tried = 0.2;       // requests a second, while the rate is not known
-constexpr double few = 20;                // requests: a window of less proves little
-constexpr double worth_a_refusal = 200;   // requests let through, to see whether a window lets through more
 constexpr double after_opening = 0.05;    // seconds that one tries later than a window is to open
-constexpr double enough_for_tries = 500;  // requests: a few refusals more are little among so many
 constexpr double slowest = 1.0 / 86'400;  // requests a second
 
 double seconds_of(std::chrono::nanoseconds d) {
@@ -213,19 +208,12 @@ void rate_controller::accepted(const departure& d, instant now) {
     streak_ = 0;
     if (waiting_) recovered(d, now);
     // Where no refusal is needed to tell how long to wait, it is not asked for each time.
-    if (!waiting_ && !told_ && !others_.present() && window_.surely_used_up(now) && !worth_trying(now)) {
+    if (!waiting_ && !told_ && !others_.present() && window_.surely_used_up(now) &&
+        !window_.worth_trying(now)) {
         wait_until(window_.expected_opening() + span_of(after_opening), now);
         known_at_ = now;
         unasked_ = true;
     }
-}
-
-// Whether the end of a window that seems used up is to be tried, to see whether it lets more through by now.
-// One of a few may be no window, but what others leave.
-bool rate_controller::worth_trying(instant now) const noexcept {
-    const double longest = std::max(seconds_of(relearn_after), 3 * window_.cycle());
-    return window_.count() < few || window_.count() >= enough_for_tries ||
-           accepted_ - accepted_before_try_ >= worth_a_refusal || seconds_of(now - tried_at_) >= longest;
 }
 
 // Before anything is known: what was let through till the first refusal, or what was in flight then. Where
@@ -244,10 +232,7 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     const bool fresh = d.at >= known_at_;
     known_at_ = fresh ? now : known_at_;
     const bool used_up = window_.used_up();
-    if (fresh && used_up) {
-        tried_at_ = now;
-        accepted_before_try_ = accepted_;
-    }
+    if (fresh && used_up) window_.tried(now);
     if (fresh) unasked_ = false;
     if (fresh && waiting_) {
         closed_ = seconds_of(d.at - waiting_since_);
@@ -306,8 +291,7 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     } else if (fresh) {
         // So few, and then closed before half of them came through again: that was no window, but others who
         // took what there was.
-        if (!waiting_ && window_.is_window() && window_.count() < few &&
-            window_.let_through() < 0.5 * window_.count()) {
+        if (!waiting_ && window_.is_window() && window_.of_few() && window_.closed_early()) {
             window_ = {};
             window_.begin(now);
             limit_.start_anew();
@@ -352,32 +336,15 @@ void rate_controller::wait_until(instant until, instant now) {
 }
 
 // Nothing says how long to wait. A rate limit lets the next one through soon; a window that is used up only
-// when it ends, so after a few quick tries the likely lengths of windows are tried, and before them, the more
-// often the less is known, by a part of the time so far.
+// when it ends, so that is waited for after a few quick tries.
 void rate_controller::wait_in_silence(instant now, random_source& random) {
     const double so_far = waiting_ ? seconds_of(now - waiting_since_) : 0;
-    // Where a refusal more is little among so many, it is not taken on trust that the window is used up; nor
-    // where others may have left a bucket empty, which would be waited for again and again.
-    const bool used_up = window_.used_up() && window_.proven() && window_.count() < enough_for_tries;
     double wait = 0;
-    if (so_far < wall_after && !used_up) {
+    if (so_far < wall_after && !window_.proven_used_up()) {
         const double intervals = std::pow(8, static_cast<double>(streak_) - (!rate_known() ? 0 : 1));
-        const double soon = intervals / std::max(base_, slowest);
-        wait = std::min(soon, wall_after);
-    } else if ((limit_.once_proven() && !window_.is_window()) ||
-               window_.let_through() < 0.5 * window_.count()) {
-        // A limit of which no window is known, or that closes too early, does not wait for the end of one.
-        wait = std::clamp(so_far, wall_after, std::clamp(so_far / 15, 8.0, longest_unknown));
+        wait = std::min(intervals / std::max(base_, slowest), wall_after);
     } else {
-        wait = window_.until_opening(now);
-        // The more it let through, the less a try more counts; after a few, others may have taken the rest.
-        const bool others = window_.let_through() < few;
-        const double part = others || window_.let_through() > enough_for_tries ? 0.5 : 2.1;
-        const double least = others ? wall_after : 6.5;
-        if (!window_.is_window())
-            wait = std::min({wait, std::max(least, part * so_far), longest_unknown});
-        else if (window_.regular() && seconds_of(now - window_.opened_at()) > long_overdue * window_.cycle())
-            wait = std::min(wait, std::max(window_.cycle(), so_far / 15));
+        wait = window_.until_try(now, so_far, limit_.once_proven());
     }
     const double margin = std::uniform_real_distribution<double>(0.02, 0.12)(random);
     wait_until(now + span_of(wait + std::min(margin, wait)), now);

@@ -74,7 +74,6 @@ class rate_controller {
     [[nodiscard]] double unpaced() const noexcept;
     void forget_refusals(instant now);
     [[nodiscard]] double most_likely_rate(const departure& refused, instant now) const noexcept;
-    [[nodiscard]] bool worth_trying(instant now) const noexcept;
     void wait_until(instant until, instant now);
     void wait_in_silence(instant now, random_source& random);
     [[nodiscard]] double in_the_long_run(instant now) const noexcept;
@@ -112,9 +111,7 @@ class rate_controller {
     double waited_ = 0;
     bool waiting_ = false;  ///< since a wait began, nothing was accepted yet
     bool unasked_ = false;  ///< that wait was begun without a refusal, and none came in it
-    instant tried_at_{};    ///< when the end of a window was last met
-    double accepted_before_try_ = 0;
-    bool told_ = false;  ///< how long to wait, by the service
+    bool told_ = false;     ///< how long to wait, by the service
     std::uint64_t sent_before_wait_ = 0;
     instant waiting_since_{};
     double told_wait_ = 0;  ///< the longest wait that the service asked for meanwhile, seconds

@@ -12,8 +12,15 @@ constexpr std::array<double, 15> likely_windows{1,   5,    10,   30,   60,     1
                                                 900, 1800, 3600, 7200, 14'400, 43'200, 86'400};
 
 constexpr double far_longer = 1.5;
-constexpr double shortest = 4;   // seconds
-constexpr double notable = 0.2;  // of the time between two openings: closed for less, it may be a trouble
+constexpr double shortest = 4;       // seconds
+constexpr double notable = 0.2;      // of the time between two openings: closed for less, it may be a trouble
+constexpr double few_requests = 20;  // a window of less proves little
+constexpr double enough_for_tries = 500;  // requests: a few refusals more are little among so many
+constexpr double worth_a_refusal = 200;   // requests let through, to see whether a window lets through more
+constexpr double seldom = 600;            // seconds
+constexpr double shortest_try = 0.25;     // seconds
+constexpr double longest_unknown = 900;   // seconds: the longest wait for what may be no window
+constexpr double long_overdue = 1.5;      // times its length: this time it is not the window that is closed
 
 double seconds_of(std::chrono::nanoseconds d) {
     return std::chrono::duration<double>(d).count();
@@ -99,6 +106,24 @@ bool window_estimate::proven() const noexcept {
     return tested_ || count_ >= many;
 }
 
+void window_estimate::tried(instant now) noexcept {
+    tried_at_ = now;
+    since_try_ = 0;
+}
+
+bool window_estimate::of_few() const noexcept {
+    return count_ < few_requests;
+}
+
+bool window_estimate::proven_used_up() const noexcept {
+    return used_up() && proven() && count_ < enough_for_tries;
+}
+
+bool window_estimate::worth_trying(instant now) const noexcept {
+    return of_few() || count_ >= enough_for_tries || since_try_ >= worth_a_refusal ||
+           seconds_of(now - tried_at_) >= std::max(seldom, 3 * cycle_);
+}
+
 // A cycle that was found late may be shorter. At first a little more than the round length is waited for:
 // counters that fade from one window into the next open late.
 double window_estimate::until_opening(instant now) const noexcept {
@@ -117,6 +142,23 @@ double window_estimate::until_opening(instant now) const noexcept {
     if (!known) return so_far;
     const double between = (too_short_ + cycle_) / 2;
     return (round || between > 0.95 * cycle_ || between < so_far * 1.02 ? cycle_ : between) - so_far;
+}
+
+// The likely lengths of windows are tried, and before them, the more often the less is known, by a part of
+// the time so far.
+double window_estimate::until_try(instant now, double so_far, bool other_limit) const noexcept {
+    // A limit of which no window is known, or that closes too early, does not wait for the end of one.
+    if ((other_limit && !is_window()) || closed_early())
+        return std::clamp(so_far, shortest_try, std::clamp(so_far / 15, 8.0, longest_unknown));
+    const double opening = until_opening(now);
+    if (is_window()) {
+        const bool overdue = regular_ && seconds_of(now - since_) > long_overdue * cycle_;
+        return overdue ? std::min(opening, std::max(cycle_, so_far / 15)) : opening;
+    }
+    // The more it let through, the less a try more counts; after a few, others may have taken the rest.
+    const bool others = accepted_ < few_requests;
+    const double part = others || accepted_ > enough_for_tries ? 0.5 : 2.1;
+    return std::min({opening, std::max(others ? shortest_try : 6.5, part * so_far), longest_unknown});
 }
 
 }  // namespace muster

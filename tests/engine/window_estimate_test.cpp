@@ -136,3 +136,92 @@ TEST_CASE("window estimate: a service that was away is a window once it was so t
     CHECK(w.is_window());
     CHECK(w.count() == 100);
 }
+
+TEST_CASE("window estimate: its end is met after so many requests or so long a time, if it is not of a few") {
+    for (const double count : {10.0, 60.0, 100.0, 499.0, 500.0}) {
+        CAPTURE(count);
+        window_estimate w(learnt_limit{.rate = 1, .burst = count, .cycle = 60});
+        const instant met{1h};
+        CHECK(w.worth_trying(met));  // never met yet
+        w.tried(met);
+        const bool always = count < 20 || count >= 500;
+        CHECK(w.worth_trying(met + 5s) == always);
+        CHECK(w.worth_trying(met + 11min));
+        for (int i = 0; i < 199; ++i) w.accepted();
+        CHECK(w.worth_trying(met + 5s) == always);
+        w.accepted();
+        CHECK(w.worth_trying(met + 5s));
+    }
+    window_estimate slow(learnt_limit{.rate = 1, .burst = 100, .cycle = 3600});
+    slow.tried(instant{1h});
+    CHECK(!slow.worth_trying(instant{1h} + 2h));
+    CHECK(slow.worth_trying(instant{1h} + 3h));
+}
+
+TEST_CASE("window estimate: used up beyond doubt is one that closed as it should, of neither few nor many") {
+    for (const double count : {50.0, 100.0, 499.0, 500.0}) {
+        CAPTURE(count);
+        window_estimate w;
+        instant opening{1h};
+        w.begin(opening);
+        opening = let_through(w, static_cast<int>(count), opening, 60s);
+        w.accepted();
+        w.opened(opening, 59, tells::by_itself);
+        REQUIRE(w.is_window());
+        CHECK(!w.proven_used_up());
+        for (int i = 1; i < count; ++i) w.accepted();
+        CHECK(w.used_up());
+        CHECK(w.proven_used_up() == (count >= 60 && count < 500));
+        w.still_closed(opening + 30s);
+        CHECK(w.proven_used_up() == (count < 500));
+    }
+}
+
+TEST_CASE("window estimate: closed for hours where none is known, it is tried by a part of that time") {
+    for (const int count : {0, 19, 20, 100, 500, 501}) {
+        CAPTURE(count);
+        window_estimate w;
+        const instant begin{100h};
+        w.begin(begin);
+        for (int i = 0; i < count; ++i) w.accepted();
+        for (double so_far = 1; so_far < 80'000; so_far *= 1.5) {
+            CAPTURE(so_far);
+            const instant now = begin + std::chrono::milliseconds(static_cast<std::int64_t>(so_far * 1000));
+            const double part = count < 20 || count > 500 ? 0.5 : 2.1;
+            const double least = count < 20 ? 0.25 : 6.5;
+            const double most = std::min(std::max(least, part * so_far), 900.0);
+            CHECK(w.until_try(now, so_far, false) <= most);
+            CHECK(w.until_try(now, so_far, false) <= w.until_opening(now));
+            CHECK(w.until_try(now, so_far, false) > 0.01 * so_far);
+            // Where there is another limit, this is no window.
+            CHECK(w.until_try(now, so_far, true) <= std::max(8.0, so_far / 15));
+        }
+    }
+}
+
+TEST_CASE("window estimate: one that is known is waited for, and tried when it is overdue") {
+    window_estimate w;
+    instant opening{1h};
+    w.begin(opening);
+    for (int cycle = 0; cycle < 3; ++cycle) {
+        opening = let_through(w, cycle > 0 ? 99 : 100, opening, 600s);
+        w.accepted();
+        w.opened(opening, 590, tells::by_itself);
+    }
+    for (int i = 1; i < 100; ++i) w.accepted();
+    CHECK(w.until_try(opening + 10s, 9, true) == doctest::Approx(590));
+    CHECK(w.until_try(opening + 610s, 609, true) > 0);
+    for (double late = 901; late < 20'000; late *= 1.3) {
+        const instant now = opening + std::chrono::seconds(static_cast<int>(late));
+        w.still_closed(now);
+        CHECK(w.until_try(now, late, true) <= std::max(600.0, late / 15));
+    }
+    // Closed though it has let through far less than it does: that is not its end.
+    w.opened(opening + 1h, 600, tells::nothing);
+    for (int i = 1; i < 49; ++i) w.accepted();
+    CHECK(w.closed_early());
+    CHECK(w.until_try(opening + 1h + 10s, 5, true) == doctest::Approx(5));
+    w.accepted();
+    CHECK(!w.closed_early());
+    CHECK(w.until_try(opening + 1h + 10s, 5, true) > 100);
+}
