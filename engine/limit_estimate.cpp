@@ -151,7 +151,8 @@ double limit_estimate::fitting_rate(std::size_t i, double lowest, double highest
     const auto first = std::ranges::lower_bound(admitted_, from.last.at, {}, &departure::at);
     const instant begin = whole ? from.last.at : admitted_.front().at;
     // What would be left just before the refusal; less than -1 where something was let through for which
-    // nothing was. What was under way with a refused request may have overtaken it.
+    // nothing was, by more than requests come at other distances than they leave. What was under way with a
+    // refused request may have overtaken it.
     const auto left = [&](double rate) {
         const double burst = burst_for(rate);
         double level = whole ? 0 : burst;
@@ -159,7 +160,7 @@ double limit_estimate::fitting_rate(std::size_t i, double lowest, double highest
         for (auto d = first; d != admitted_.end() && d->at < to; ++d) {
             level = std::min(burst, level + rate * seconds_of(d->at - at)) - 1;
             if (d->at < from.known) level = std::max(level, 0.0);
-            if (level < -1) return level;
+            if (level < -std::min(1.0, 0.5 * burst)) return -2.0;
             at = d->at;
         }
         return std::min(burst, level + rate * seconds_of(to - at));

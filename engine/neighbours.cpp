@@ -7,22 +7,29 @@
 namespace muster {
 namespace {
 
-constexpr int enough_signs = 2;
-constexpr int most_signs = 4;
+constexpr int sign =
+    2;  // one is taken back by a refusal that has another reason; half, where that takes time
+constexpr int enough_signs = 3;
+constexpr int most_signs = 8;
 constexpr double longest_patience = 6;
 constexpr double too_soon = 60;  // requests let through since the refusal before: a sign, with that patience
+constexpr double at_once = 30;   // likewise, where it took time: what waited meanwhile does not last so long
 constexpr double far_above = 1.15;  // times the rate: it may have changed, which says nothing of others
-constexpr double part_cut = 0.1;
-constexpr double part_cut_dear = 0.25;  // where a refusal costs time: there are to be fewer
-constexpr double least_kept = 0.75;     // of the rate as learnt, so that a few wrong signs cost little
 constexpr double step = 0.05;
-constexpr double gain = 0.5;            // requests a second, each second
-constexpr double gain_dear = 1;         // where a refusal costs time
-constexpr double greatest_gain = 0.03;  // of the rate, each second
+
+/// What is done where others are there.
+struct response {
+    double cut;            ///< part of the pace, after a refusal
+    double least_kept;     ///< of the rate as learnt, so that a few wrong signs cost little
+    double gain;           ///< requests a second, each second
+    double greatest_gain;  ///< of the rate, each second
+};
+constexpr response cheap{.cut = 0.1, .least_kept = 0.75, .gain = 0.5, .greatest_gain = 0.03};
+constexpr response dear{.cut = 0.25, .least_kept = 0.5, .gain = 1, .greatest_gain = 0.1};  // fewer refusals
 
 }  // namespace
 
-void neighbours::refused(double accepted, double times_rate, bool telling, bool unexplained) {
+void neighbours::refused(double accepted, double times_rate, bool telling, bool unexplained, bool costly) {
     if (!telling) return;
     const double since = accepted - std::exchange(accepted_before_, accepted);
     // Refused too soon in spite of the longest patience: it is not the pace that brings the refusals.
@@ -30,23 +37,25 @@ void neighbours::refused(double accepted, double times_rate, bool telling, bool 
     // Refused too often: others use the limit too, or it is not as even as it seems.
     patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, longest_patience);
     if (unexplained)
-        signs_ = std::min(signs_ + 1, most_signs);
+        signs_ = std::min(signs_ + (costly && since < at_once ? 2 * sign : sign), most_signs);
     else if (times_rate < far_above)
-        signs_ = std::max(signs_ - 1, 0);
+        signs_ = std::max(signs_ - (costly ? sign / 2 : sign), 0);
 }
 
 bool neighbours::present() const noexcept {
     return signs_ >= enough_signs;
 }
 
-double neighbours::cut(double pace, double rate, bool dear) noexcept {
-    return std::max(pace * (1 - (dear ? part_cut_dear : part_cut)), least_kept * rate);
+double neighbours::cut(double pace, double rate, bool costly) noexcept {
+    const response& to = costly ? dear : cheap;
+    return std::max(pace * (1 - to.cut), to.least_kept * rate);
 }
 
-double neighbours::grown(double base, double time, double rate, double cost, bool dear) noexcept {
+double neighbours::grown(double base, double time, double rate, double cost, bool costly) noexcept {
+    const response& to = costly ? dear : cheap;
     const double x = time / std::max({2.0, 40 * cost, 50 / rate});
     return base * std::exp(std::min(step * (x + x * x * x * x), 10.0)) +
-           std::min(dear ? gain_dear : gain, greatest_gain * rate) * time;
+           std::min(to.gain, to.greatest_gain * rate) * time;
 }
 
 }  // namespace muster

@@ -12,23 +12,25 @@ class neighbours {
     /// A refusal came after a time without one. `accepted`: requests let through in all by then.
     /// `times_rate`: how fast requests left, as a multiple of the rate that was thought to be the limit's.
     /// `telling`: it was neither to be expected nor met in search of the limit. `unexplained`: at that pace
-    /// none should have been refused.
-    void refused(double accepted, double times_rate, bool telling, bool unexplained);
+    /// none should have been refused. `costly`: it costs time.
+    void refused(double accepted, double times_rate, bool telling, bool unexplained, bool costly);
     /// Refusals that only others explain came of late.
     [[nodiscard]] bool present() const noexcept;
+    /// One came of late.
+    [[nodiscard]] bool suspected() const noexcept { return signs_ > 0; }
     /// By how much longer than usual the limit is not tried, as it is refused too often.
     [[nodiscard]] double patience() const noexcept { return patience_; }
 
-    /// The pace after a refusal at `pace`, requests a second; `rate`: one's own part as learnt; `dear`: a
-    /// refusal costs time.
-    [[nodiscard]] static double cut(double pace, double rate, bool dear) noexcept;
+    /// The pace after a refusal at `pace`, requests a second; `rate`: one's own part as learnt.
+    [[nodiscard]] static double cut(double pace, double rate, bool costly) noexcept;
     /// What a pace of `base` has come to, `time` seconds after; `cost`: seconds lost by a refusal.
-    [[nodiscard]] static double grown(double base, double time, double rate, double cost, bool dear) noexcept;
+    [[nodiscard]] static double grown(double base, double time, double rate, double cost,
+                                      bool costly) noexcept;
 
   private:
     double patience_ = 1;
     double accepted_before_ = 0;  ///< the latest refusal that told anything
-    int signs_ = 0;               ///< refusals that only others explain
+    int signs_ = 0;               ///< of refusals that only others explain
 };
 
 }  // namespace muster

@@ -28,6 +28,7 @@ constexpr double wall_after = 0.25;       // seconds of silence that make a wait
 constexpr double well_known = 0.02;       // a rate that is less in doubt is not overrun by chance
 constexpr double telling_part = 0.2;      // of its doubt: a rate that is less by so much tells of others
 constexpr double least_tried = 0.2;       // requests a second, while the rate is not known
+constexpr double tried_if_told = 8;       // requests, in the time so far: a whole second may be told for less
 constexpr double after_opening = 0.05;    // seconds that one tries later than a window is to open
 constexpr double slowest = 1.0 / 86'400;  // requests a second
 
@@ -271,12 +272,12 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         // While a cheap limit is still looked for, one refusal follows the other, whoever else is there; and
         // the end of a window says nothing of anyone.
         const bool telling = (knew || cost_ > dear) && !used_up;
-        if (new_episode) others_.refused(accepted_, pace_then / rate_then, telling, overtaken);
+        if (new_episode) others_.refused(accepted_, pace_then / rate_then, telling, overtaken, cost_ > dear);
         if (!others_.present())
             base_ = below_limit();
         else if (new_episode)
             base_ = neighbours::cut(pace_then, limit_.rate(), cost_ > dear);
-        if (free_ && free_accepted_ > 0) limit_.burst_at_most(free_accepted_);
+        if (free_) limit_.burst_at_most(free_accepted_);
         if (new_episode) since_ = now;
     }
     free_ = false;
@@ -387,7 +388,10 @@ void rate_controller::recovered(const departure& d, instant now) {
     window_.opened(now, closed_for, unasked ? tells::nothing : tells::by_itself);
     if (!rate_known()) {
         const double in_a_window = window_.count() / std::max(window_.cycle(), 1e-3);
-        const double least = std::max({in_a_window, in_the_long_run(now), least_tried});
+        const double untold = told_ && accepted_ <= first_in_flight
+                                  ? tried_if_told / std::max(seconds_of(now - first_sent_), 1.0)
+                                  : 0;
+        const double least = std::max({in_a_window, in_the_long_run(now), untold, least_tried});
         // Rather twice as much, where the service asks for whole seconds that it does not need.
         limit_.assume_rate(std::clamp(limit_.rate(), least, (told_ ? 2 : 1) * least));
     }
@@ -398,13 +402,18 @@ void rate_controller::recovered(const departure& d, instant now) {
     // If others took what there was when the service said that it would be open, that is no refusal's price.
     const double lost =
         told_ && !window_.is_window() ? std::min(paused, std::max(told_wait_, 1.0) + latency_) : paused;
-    if (!unasked) cost_ = due ? std::max(0.0, lost - limit_.burst() / limit_.rate()) : 0;
+    // What the limit keeps meanwhile makes up for it, unless others take that.
+    const double made_up = others_.present() ? 0 : limit_.burst() / limit_.rate();
+    if (!unasked) cost_ = due ? std::max(0.0, lost - made_up) : 0;
     credit_ = window_.is_window() ? window_.count()
-              : others_.present() ? 0
-                                  : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);
+              : others_.present() || (told_ && others_.suspected())
+                  ? 0
+                  : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);
     credit_ -= static_cast<double>(sent_ - sent_before_wait_);
     free_ = credit_ >= 1;
-    free_accepted_ = 0;
+    free_accepted_ = 1;
+    // What the limit does not keep it does not let through at once.
+    if (!free_) next_ = std::max(next_, d.at + span_of(1 / std::max(base_, slowest)));
 }
 
 }  // namespace muster

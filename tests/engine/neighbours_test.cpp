@@ -49,16 +49,16 @@ TEST_CASE("neighbours: those who share a limit come to equal parts from unequal 
 
 TEST_CASE("neighbours: one refusal that nothing explains is chance, two are a sign") {
     neighbours others;
-    others.refused(1000, 0.9, true, true);
+    others.refused(1000, 0.9, true, true, false);
     CHECK_FALSE(others.present());
-    others.refused(2000, 1.02, true, false);
-    others.refused(3000, 0.9, true, true);
+    others.refused(2000, 1.02, true, false, false);
+    others.refused(3000, 0.9, true, true, false);
     CHECK_FALSE(others.present());
-    others.refused(4000, 0.9, true, true);
+    others.refused(4000, 0.9, true, true, false);
     CHECK(others.present());
-    others.refused(5000, 1.5, true, false);  // far above: the limit may have changed
+    others.refused(5000, 1.5, true, false, false);  // far above: the limit may have changed
     CHECK(others.present());
-    others.refused(6000, 1.02, true, false);
+    others.refused(6000, 1.02, true, false, false);
     CHECK_FALSE(others.present());
 }
 
@@ -66,19 +66,39 @@ TEST_CASE("neighbours: refused again and again, however slowly the limit is trie
     neighbours others;
     double accepted = 0;
     int refusals = 0;
-    for (; !others.present() && refusals < 100; ++refusals) others.refused(accepted += 50, 1.01, true, false);
+    for (; !others.present() && refusals < 100; ++refusals)
+        others.refused(accepted += 50, 1.01, true, false, false);
     CHECK(others.patience() == 6);
     CHECK(refusals >= 5);
     CHECK(refusals <= 10);
     neighbours none;
     for (accepted = 0, refusals = 0; refusals < 100; ++refusals)
-        none.refused(accepted += 150, 1.01, true, false);
+        none.refused(accepted += 150, 1.01, true, false, false);
     CHECK_FALSE(none.present());
 }
 
 TEST_CASE("neighbours: a refusal that was to be expected, or was met in search of the limit, says nothing") {
     neighbours others;
-    for (int refusals = 1; refusals <= 20; ++refusals) others.refused(20 * refusals, 0.9, false, true);
+    for (int refusals = 1; refusals <= 20; ++refusals) others.refused(20 * refusals, 0.9, false, true, false);
     CHECK_FALSE(others.present());
     CHECK(others.patience() == 1);
+}
+
+TEST_CASE(
+    "neighbours: where a refusal takes time, one at once after the wait is enough, and signs last longer") {
+    neighbours others;
+    others.refused(1000, 0.9, true, true, true);
+    CHECK(others.suspected());
+    CHECK_FALSE(others.present());
+    others.refused(1020, 0.9, true, true, true);
+    CHECK(others.present());
+    neighbours cheap;
+    for (const double accepted : {1000.0, 1020.0}) cheap.refused(accepted, 0.9, true, true, false);
+    int costly_lasts = 0, cheap_lasts = 0;
+    for (; others.present() && costly_lasts < 100; ++costly_lasts)
+        others.refused(2000 + 1000 * costly_lasts, 1.02, true, false, true);
+    for (; cheap.present() && cheap_lasts < 100; ++cheap_lasts)
+        cheap.refused(2000 + 1000 * cheap_lasts, 1.02, true, false, false);
+    CHECK(costly_lasts > cheap_lasts);
+    CHECK(costly_lasts <= 8);
 }

@@ -364,6 +364,18 @@ TEST_CASE("rate: a bucket whose every refusal costs a second is soon used well")
     }
 }
 
+TEST_CASE("rate: a limit that keeps nothing but has whole seconds waited is used, too") {
+    for (const double rate : {20.0, 50.0, 100.0})
+        for (const double burst : {1.0, 2.0}) {
+            CAPTURE(rate);
+            CAPTURE(burst);
+            sim::token_bucket limit(rate, burst);
+            limited_client user({}, told_to_wait(1s));
+            CHECK(user.work_until(60, limit) > 0.5 * 60 * rate);
+            CHECK(user.work_until(300, limit) > 0.7 * 240 * rate);
+        }
+}
+
 TEST_CASE("rate: while nothing is known but a refusal, one goes at a time where that takes no time") {
     for (const auto latency : {1ms, 300ms}) {
         CAPTURE(latency.count());
