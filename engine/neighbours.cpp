@@ -13,7 +13,7 @@ constexpr int enough_signs = 3;
 constexpr int most_signs = 8;
 constexpr double longest_patience = 6;
 constexpr double too_soon = 60;  // requests let through since the refusal before: a sign, with that patience
-constexpr double at_once = 30;   // likewise, where it took time: what waited meanwhile does not last so long
+constexpr double at_once = 0.5;  // seconds: what the limit kept during a wait lasts longer than that
 constexpr double far_above = 1.15;  // times the rate: it may have changed, which says nothing of others
 constexpr double step = 0.05;
 
@@ -25,21 +25,21 @@ struct response {
     double greatest_gain;  ///< of the rate, each second
 };
 constexpr response cheap{.cut = 0.1, .least_kept = 0.75, .gain = 0.5, .greatest_gain = 0.03};
-constexpr response dear{.cut = 0.25, .least_kept = 0.5, .gain = 1, .greatest_gain = 0.1};  // fewer refusals
+constexpr response dear{.cut = 0.25, .least_kept = 0.5, .gain = 1, .greatest_gain = 0.05};  // fewer refusals
 
 }  // namespace
 
-void neighbours::refused(double accepted, double times_rate, bool telling, bool unexplained, bool costly) {
-    if (!telling) return;
-    const double since = accepted - std::exchange(accepted_before_, accepted);
+void neighbours::refused(const refusal& r) {
+    if (!r.telling) return;
+    const double since = r.accepted - std::exchange(accepted_before_, r.accepted);
     // Refused too soon in spite of the longest patience: it is not the pace that brings the refusals.
-    if (patience_ >= longest_patience && since < too_soon) unexplained = true;
+    const bool unexplained = r.unexplained || (patience_ >= longest_patience && since < too_soon);
     // Refused too often: others use the limit too, or it is not as even as it seems.
     patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, longest_patience);
     if (unexplained)
-        signs_ = std::min(signs_ + (costly && since < at_once ? 2 * sign : sign), most_signs);
-    else if (times_rate < far_above)
-        signs_ = std::max(signs_ - (costly ? sign / 2 : sign), 0);
+        signs_ = std::min(signs_ + (r.costly && r.after_wait < at_once ? 2 : 1) * sign, most_signs);
+    else if (r.times_rate < far_above)
+        signs_ = std::max(signs_ - (r.costly ? sign / 2 : sign), 0);
 }
 
 bool neighbours::present() const noexcept {

@@ -9,11 +9,16 @@ namespace muster {
 
 class neighbours {
   public:
-    /// A refusal came after a time without one. `accepted`: requests let through in all by then.
-    /// `times_rate`: how fast requests left, as a multiple of the rate that was thought to be the limit's.
-    /// `telling`: it was neither to be expected nor met in search of the limit. `unexplained`: at that pace
-    /// none should have been refused. `costly`: it costs time.
-    void refused(double accepted, double times_rate, bool telling, bool unexplained, bool costly);
+    /// A refusal after a time without one.
+    struct refusal {
+        double accepted;    ///< requests let through in all by then
+        double times_rate;  ///< how fast requests left, as a multiple of what was thought to be the rate
+        bool telling;       ///< it was neither to be expected nor met in search of the limit
+        bool unexplained;   ///< at that pace none should have come
+        bool costly;        ///< it takes time
+        double after_wait;  ///< seconds since the last wait was over
+    };
+    void refused(const refusal& r);
     /// Refusals that only others explain came of late.
     [[nodiscard]] bool present() const noexcept;
     /// One came of late.

@@ -272,7 +272,13 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         // While a cheap limit is still looked for, one refusal follows the other, whoever else is there; and
         // the end of a window says nothing of anyone.
         const bool telling = (knew || cost_ > dear) && !used_up;
-        if (new_episode) others_.refused(accepted_, pace_then / rate_then, telling, overtaken, cost_ > dear);
+        if (new_episode)
+            others_.refused({.accepted = accepted_,
+                             .times_rate = pace_then / rate_then,
+                             .telling = telling,
+                             .unexplained = overtaken,
+                             .costly = cost_ > dear,
+                             .after_wait = seconds_of(d.at - window_.opened_at())});
         if (!others_.present())
             base_ = below_limit();
         else if (new_episode)

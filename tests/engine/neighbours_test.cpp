@@ -49,16 +49,16 @@ TEST_CASE("neighbours: those who share a limit come to equal parts from unequal 
 
 TEST_CASE("neighbours: one refusal that nothing explains is chance, two are a sign") {
     neighbours others;
-    others.refused(1000, 0.9, true, true, false);
+    others.refused({1000, 0.9, true, true, false, 10});
     CHECK_FALSE(others.present());
-    others.refused(2000, 1.02, true, false, false);
-    others.refused(3000, 0.9, true, true, false);
+    others.refused({2000, 1.02, true, false, false, 10});
+    others.refused({3000, 0.9, true, true, false, 10});
     CHECK_FALSE(others.present());
-    others.refused(4000, 0.9, true, true, false);
+    others.refused({4000, 0.9, true, true, false, 10});
     CHECK(others.present());
-    others.refused(5000, 1.5, true, false, false);  // far above: the limit may have changed
+    others.refused({5000, 1.5, true, false, false, 10});  // far above: the limit may have changed
     CHECK(others.present());
-    others.refused(6000, 1.02, true, false, false);
+    others.refused({6000, 1.02, true, false, false, 10});
     CHECK_FALSE(others.present());
 }
 
@@ -67,38 +67,40 @@ TEST_CASE("neighbours: refused again and again, however slowly the limit is trie
     double accepted = 0;
     int refusals = 0;
     for (; !others.present() && refusals < 100; ++refusals)
-        others.refused(accepted += 50, 1.01, true, false, false);
+        others.refused({accepted += 50, 1.01, true, false, false, 10});
     CHECK(others.patience() == 6);
     CHECK(refusals >= 5);
     CHECK(refusals <= 10);
     neighbours none;
     for (accepted = 0, refusals = 0; refusals < 100; ++refusals)
-        none.refused(accepted += 150, 1.01, true, false, false);
+        none.refused({accepted += 150, 1.01, true, false, false, 10});
     CHECK_FALSE(none.present());
 }
 
 TEST_CASE("neighbours: a refusal that was to be expected, or was met in search of the limit, says nothing") {
     neighbours others;
-    for (int refusals = 1; refusals <= 20; ++refusals) others.refused(20 * refusals, 0.9, false, true, false);
+    for (int refusals = 1; refusals <= 20; ++refusals)
+        others.refused({20.0 * refusals, 0.9, false, true, false, 10});
     CHECK_FALSE(others.present());
     CHECK(others.patience() == 1);
 }
 
 TEST_CASE(
     "neighbours: where a refusal takes time, one at once after the wait is enough, and signs last longer") {
-    neighbours others;
-    others.refused(1000, 0.9, true, true, true);
+    neighbours others, at_once, cheap;
+    at_once.refused({1000, 0.9, true, true, true, 0.3});
+    CHECK(at_once.present());
+    others.refused({1000, 0.9, true, true, true, 10});
     CHECK(others.suspected());
     CHECK_FALSE(others.present());
-    others.refused(1020, 0.9, true, true, true);
-    CHECK(others.present());
-    neighbours cheap;
-    for (const double accepted : {1000.0, 1020.0}) cheap.refused(accepted, 0.9, true, true, false);
+    cheap.refused({1000, 0.9, true, true, false, 0.3});
+    CHECK_FALSE(cheap.present());
+    for (neighbours* n : {&others, &cheap}) n->refused({2000, 0.9, true, true, n == &others, 10});
     int costly_lasts = 0, cheap_lasts = 0;
     for (; others.present() && costly_lasts < 100; ++costly_lasts)
-        others.refused(2000 + 1000 * costly_lasts, 1.02, true, false, true);
+        others.refused({2000.0 + 1000 * costly_lasts, 1.02, true, false, true, 10});
     for (; cheap.present() && cheap_lasts < 100; ++cheap_lasts)
-        cheap.refused(2000 + 1000 * cheap_lasts, 1.02, true, false, false);
+        cheap.refused({2000.0 + 1000 * cheap_lasts, 1.02, true, false, false, 10});
     CHECK(costly_lasts > cheap_lasts);
     CHECK(costly_lasts <= 8);
 }
