@@ -150,9 +150,10 @@ double limit_estimate::fitting_rate(std::size_t i, double lowest, double highest
     const bool whole = still_known(i);
     const auto first = std::ranges::lower_bound(admitted_, from.last.at, {}, &departure::at);
     const instant begin = whole ? from.last.at : admitted_.front().at;
-    // What would be left just before the refusal; less than -1 where something was let through for which
-    // nothing was, by more than requests come at other distances than they leave. What was under way with a
-    // refused request may have overtaken it.
+    // What would be left just before the refusal; or that something was let through for which nothing was, by
+    // more than requests come at other distances than they leave. What was under way with a refused request
+    // may have overtaken it.
+    constexpr double unexplained = -2;
     const auto left = [&](double rate) {
         const double burst = burst_for(rate);
         double level = whole ? 0 : burst;
@@ -160,7 +161,7 @@ double limit_estimate::fitting_rate(std::size_t i, double lowest, double highest
         for (auto d = first; d != admitted_.end() && d->at < to; ++d) {
             level = std::min(burst, level + rate * seconds_of(d->at - at)) - 1;
             if (d->at < from.known) level = std::max(level, 0.0);
-            if (level < -std::min(1.0, 0.5 * burst)) return -2.0;
+            if (level < -std::min(1.0, 0.5 * burst)) return unexplained;
             at = d->at;
         }
         return std::min(burst, level + rate * seconds_of(to - at));
@@ -174,12 +175,12 @@ double limit_estimate::fitting_rate(std::size_t i, double lowest, double highest
     };
     double low = lowest;
     if (burst_fitted_) {
-        if (left(low) < -1) low = greatest_below(low, highest, -1);
+        if (left(low) == unexplained) low = greatest_below(low, highest, -1);
     } else {
         // A burst that depends on the rate makes what is left rise and fall with it: so step by step.
         constexpr int steps = 32;
         const double step = std::pow(std::max(highest / lowest, 1.0), 1.0 / steps);
-        for (int n = 0; n < steps && left(low) < -1; ++n) low *= step;
+        for (int n = 0; n < steps && left(low) == unexplained; ++n) low *= step;
     }
     // Where a burst may be all that was let through, the least rate is taken: what follows it for longer
     // tells more than another refusal.

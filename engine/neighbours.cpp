@@ -11,16 +11,18 @@ constexpr int sign =
     2;  // one is taken back by a refusal that has another reason; half, where that takes time
 constexpr int enough_signs = 3;
 constexpr int most_signs = 8;
+constexpr int most_costly_signs = 6;
 constexpr double longest_patience = 6;
 constexpr double too_soon = 60;  // requests let through since the refusal before: a sign, with that patience
 constexpr double at_once = 0.5;  // seconds: what the limit kept during a wait lasts longer than that
 constexpr double far_above = 1.15;  // times the rate: it may have changed, which says nothing of others
+constexpr double far_above_costly = 1.5;
 constexpr double step = 0.05;
 
 /// What is done where others are there.
 struct response {
     double cut;            ///< part of the pace, after a refusal
-    double least_kept;     ///< of the rate as learnt, so that a few wrong signs cost little
+    double least_kept;     ///< of the rate as learnt: a few wrong signs are not to cost much
     double gain;           ///< requests a second, each second
     double greatest_gain;  ///< of the rate, each second
 };
@@ -32,13 +34,17 @@ constexpr response dear{.cut = 0.25, .least_kept = 0.5, .gain = 1, .greatest_gai
 void neighbours::refused(const refusal& r) {
     if (!r.telling) return;
     const double since = r.accepted - std::exchange(accepted_before_, r.accepted);
-    // Refused too soon in spite of the longest patience: it is not the pace that brings the refusals.
-    const bool unexplained = r.unexplained || (patience_ >= longest_patience && since < too_soon);
+    // Refused too soon in spite of the longest patience: it is not the pace that brings the refusals. (Where
+    // they take time, one is met sooner after each anyway, as the pace grows faster.)
+    const bool unexplained =
+        r.unexplained || (!r.costly && patience_ >= longest_patience && since < too_soon);
     // Refused too often: others use the limit too, or it is not as even as it seems.
     patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, longest_patience);
-    if (unexplained)
-        signs_ = std::min(signs_ + (r.costly && r.after_wait < at_once ? 2 : 1) * sign, most_signs);
-    else if (r.times_rate < far_above)
+    if (unexplained && r.costly)
+        signs_ = std::min(signs_ + (r.after_wait < at_once ? 2 : 1) * sign, most_costly_signs);
+    else if (unexplained)
+        signs_ = std::min(signs_ + sign, most_signs);
+    else if (r.times_rate < (r.costly ? far_above_costly : far_above))
         signs_ = std::max(signs_ - (r.costly ? sign / 2 : sign), 0);
 }
 
@@ -55,7 +61,7 @@ double neighbours::grown(double base, double time, double rate, double cost, boo
     const response& to = costly ? dear : cheap;
     const double x = time / std::max({2.0, 40 * cost, 50 / rate});
     return base * std::exp(std::min(step * (x + x * x * x * x), 10.0)) +
-           std::min(to.gain, to.greatest_gain * rate) * time;
+           std::min(to.gain / std::max(cost, 1.0), to.greatest_gain * rate) * time;
 }
 
 }  // namespace muster

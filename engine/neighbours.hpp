@@ -21,7 +21,7 @@ class neighbours {
     void refused(const refusal& r);
     /// Refusals that only others explain came of late.
     [[nodiscard]] bool present() const noexcept;
-    /// One came of late.
+    /// At least one came, and was not taken back since.
     [[nodiscard]] bool suspected() const noexcept { return signs_ > 0; }
     /// By how much longer than usual the limit is not tried, as it is refused too often.
     [[nodiscard]] double patience() const noexcept { return patience_; }

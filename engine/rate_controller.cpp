@@ -188,6 +188,7 @@ departure rate_controller::sent(instant now) {
     const double kept = keeps ? share_of_burst * limit_.burst() * interval : 0;
     made_up_for_ = std::max(std::min<std::chrono::nanoseconds>(span_of(interval), timer_lateness),
                             span_of(std::min(kept, longest_lateness)));
+    if (waiting_) made_up_for_ = {};  // nothing was kept for the first after a wait
     next_ = std::max(next_, now - made_up_for_) + span_of(interval);
     return d;
 }
@@ -255,10 +256,11 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
                      pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
     // But it is no sign of others where the time before it shows the rate that was known, or nothing. (Where
-    // each costs time, it takes more than that to trust that others are gone.)
+    // each costs time, it takes the very same to trust that others are gone.)
     const double latest = limit_.latest_rate();
-    if (latest <= 0 ||
-        ((cost_ <= dear || !others_.present()) && latest > rate_then * (1 - telling_part * doubt)))
+    const bool trusting = cost_ <= dear || !others_.present();
+    if (latest <= 0 || (trusting ? latest > rate_then * (1 - telling_part * doubt)
+                                 : std::abs(latest / rate_then - 1) < well_known))
         overtaken = false;
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
@@ -411,15 +413,17 @@ void rate_controller::recovered(const departure& d, instant now) {
     // What the limit keeps meanwhile makes up for it, unless others take that.
     const double made_up = others_.present() ? 0 : limit_.burst() / limit_.rate();
     if (!unasked) cost_ = due ? std::max(0.0, lost - made_up) : 0;
-    credit_ = window_.is_window() ? window_.count()
-              : others_.present() || (told_ && others_.suspected())
-                  ? 0
-                  : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);
-    credit_ -= static_cast<double>(sent_ - sent_before_wait_);
+    // What seems a window may be what others leave.
+    const bool crowded = others_.present() || (told_ && others_.suspected());
+    credit_ = window_.is_window() && (window_.proven() || !others_.present()) ? window_.count()
+              : crowded                                                       ? 0
+                        : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);
+    const auto probes = static_cast<double>(sent_ - sent_before_wait_);
+    credit_ -= probes;
     free_ = credit_ >= 1;
     free_accepted_ = 1;
     // What the limit does not keep it does not let through at once.
-    if (!free_) next_ = std::max(next_, d.at + span_of(1 / std::max(base_, slowest)));
+    if (!free_) next_ = std::max(next_, d.at + span_of(probes / std::max(base_, slowest)));
 }
 
 }  // namespace muster

@@ -10,11 +10,11 @@
 // Where requests are refused that should have been let through, others use the limit too: see neighbours.
 //
 // What the limit lets through at once after a pause (its burst; a whole window's count) is learnt too and
-// used after every wait. The end of a window that is known is waited for without a refusal, but now and then,
-// to see whether it lets more through; and always where it is so small that it may be what others leave, or
-// so large that a refusal is little. Before the first refusal, and while such a credit lasts, requests are
-// not paced but their number in flight grows slowly with what was accepted, which bounds how many can be
-// refused together.
+// used after every wait, unless others seem to take it. The end of a window that is known is waited for
+// without a refusal, but now and then, to see whether it lets more through; and always where it is so small
+// that it may be what others leave, or so large that a refusal is little. Before the first refusal, and while
+// such a credit lasts, requests are not paced but their number in flight grows slowly with what was accepted,
+// which bounds how many can be refused together.
 #pragma once
 
 #include "engine/learnt_limit.hpp"
@@ -102,10 +102,10 @@ class rate_controller {
     instant parked_until_{};
     instant known_at_{};  ///< when the last refusal was learnt: what was sent before is of that episode
 
-    bool shared_ = false;  ///< the last request was paced by the share
-    bool free_ = true;     ///< not paced: nothing is known yet, or a credit is being used
-    double credit_ = 0;    ///< requests left of it
-    double free_accepted_ = 0;
+    bool shared_ = false;       ///< the last request was paced by the share
+    bool free_ = true;          ///< not paced: nothing is known yet, or a credit is being used
+    double credit_ = 0;         ///< requests left of it
+    double free_accepted_ = 0;  ///< let through at once, since the run or a wait's end
 
     unsigned streak_ = 0;  ///< refusals in a row, each sent after the one before was known
     double waited_ = 0;

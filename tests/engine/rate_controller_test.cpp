@@ -376,6 +376,24 @@ TEST_CASE("rate: a limit that keeps nothing but has whole seconds waited is used
         }
 }
 
+TEST_CASE("rate: one that is left alone at a limit that has each refusal waited for finds that out") {
+    struct shared_limit {
+        double rate, burst;
+    };
+    for (const auto [rate, burst] : {shared_limit{5, 1}, {10, 1}, {10, 4}, {20, 7}, {50, 10}, {200, 20}}) {
+        CAPTURE(rate);
+        sim::token_bucket limit(rate, burst);
+        limited_client stays({}, told_to_wait(1s)), leaves({}, told_to_wait(1s));
+        double now = 0;
+        for (; now < 60; now += 0.001) {
+            stays.work_until(now, limit);
+            leaves.work_until(now, limit);
+        }
+        stays.work_until(300, limit);
+        CHECK(stays.work_until(600, limit) > 0.9 * 300 * rate);
+    }
+}
+
 TEST_CASE("rate: while nothing is known but a refusal, one goes at a time where that takes no time") {
     for (const auto latency : {1ms, 300ms}) {
         CAPTURE(latency.count());

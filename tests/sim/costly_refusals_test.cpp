@@ -1,4 +1,4 @@
-// Whole runs of several processes on one limit, each of whose refusals costs the refused one a second.
+// Whole runs against limits each of whose refusals costs the refused one a second.
 #include "tests/sim/simulation.hpp"
 
 #include <doctest/doctest.h>
@@ -8,7 +8,7 @@
 
 using namespace muster::sim;
 
-TEST_CASE("costly neighbours: four processes on a limit that has a second waited use it, in parts") {
+TEST_CASE("costly refusals: four processes on a limit that has a second waited use it, in parts") {
     constexpr unsigned seeds = 15;
     for (const seconds latency : {0.0005, 0.02}) {
         CAPTURE(latency);
@@ -33,4 +33,17 @@ TEST_CASE("costly neighbours: four processes on a limit that has a second waited
         CHECK(least[seeds / 2] > 0.15);
         CHECK(least.front() > 0.05);
     }
+}
+
+TEST_CASE("costly refusals: a limit that keeps nothing is used, also where replies take their time") {
+    for (const seconds latency : {0.005, 0.02, 0.1})
+        for (const unsigned seed : {1U, 2U, 3U, 4U, 5U}) {
+            CAPTURE(latency);
+            CAPTURE(seed);
+            token_bucket limit(50, 1);
+            scenario s;
+            s.told = hint::retry_after;
+            const auto r = simulate(s, limit, {.latency = latency}, {}, seed);
+            CHECK(static_cast<double>(r.total(0, 60).accepted) > 0.3 * 60 * 50);
+        }
 }
