@@ -41,7 +41,8 @@ void neighbours::refused(const refusal& r) {
     // Refused too often: others use the limit too, or it is not as even as it seems.
     patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, longest_patience);
     if (unexplained && r.costly)
-        signs_ = std::min(signs_ + (r.after_wait < at_once ? 2 : 1) * sign, most_costly_signs);
+        signs_ = std::min(signs_ + (r.after_wait >= 0 && r.after_wait < at_once ? 2 : 1) * sign,
+                          most_costly_signs);
     else if (unexplained)
         signs_ = std::min(signs_ + sign, most_signs);
     else if (r.times_rate < (r.costly ? far_above_costly : far_above))
@@ -61,7 +62,7 @@ double neighbours::grown(double base, double time, double rate, double cost, boo
     const response& to = costly ? dear : cheap;
     const double x = time / std::max({2.0, 40 * cost, 50 / rate});
     return base * std::exp(std::min(step * (x + x * x * x * x), 10.0)) +
-           std::min(to.gain / std::max(cost, 1.0), to.greatest_gain * rate) * time;
+           std::min(to.gain / std::sqrt(std::max(cost, 1.0)), to.greatest_gain * rate) * time;
 }
 
 }  // namespace muster

@@ -16,7 +16,7 @@ class neighbours {
         bool telling;       ///< it was neither to be expected nor met in search of the limit
         bool unexplained;   ///< at that pace none should have come
         bool costly;        ///< it takes time
-        double after_wait;  ///< seconds since the last wait was over
+        double after_wait;  ///< seconds from the end of the last wait till it was sent
     };
     void refused(const refusal& r);
     /// Refusals that only others explain came of late.

@@ -259,8 +259,8 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     // each costs time, it takes the very same to trust that others are gone.)
     const double latest = limit_.latest_rate();
     const bool trusting = cost_ <= dear || !others_.present();
-    if (latest <= 0 || (trusting ? latest > rate_then * (1 - telling_part * doubt)
-                                 : std::abs(latest / rate_then - 1) < well_known))
+    const bool the_same = std::abs(latest / rate_then - 1) < well_known;
+    if (latest <= 0 || (trusting ? latest > rate_then * (1 - telling_part * doubt) : the_same))
         overtaken = false;
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
@@ -273,10 +273,11 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         learnt_at_ = latest_;
         // While a cheap limit is still looked for, one refusal follows the other, whoever else is there; and
         // the end of a window says nothing of anyone.
-        const bool telling = (knew || cost_ > dear) && !used_up;
+        const bool window_ended = used_up && (window_.proven() || !others_.present());
+        const bool telling = (knew || cost_ > dear) && !window_ended;
         if (new_episode)
             others_.refused({.accepted = accepted_,
-                             .times_rate = pace_then / rate_then,
+                             .times_rate = !trusting && the_same ? 1 : pace_then / rate_then,
                              .telling = telling,
                              .unexplained = overtaken,
                              .costly = cost_ > dear,
@@ -423,7 +424,8 @@ void rate_controller::recovered(const departure& d, instant now) {
     free_ = credit_ >= 1;
     free_accepted_ = 1;
     // What the limit does not keep it does not let through at once.
-    if (!free_) next_ = std::max(next_, d.at + span_of(probes / std::max(base_, slowest)));
+    const double under_way = std::min(probes, 1 + limit_.rate() * latency_);
+    if (!free_) next_ = std::max(next_, d.at + span_of(under_way / std::max(base_, slowest)));
 }
 
 }  // namespace muster

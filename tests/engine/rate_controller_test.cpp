@@ -379,19 +379,44 @@ TEST_CASE("rate: a limit that keeps nothing but has whole seconds waited is used
 TEST_CASE("rate: one that is left alone at a limit that has each refusal waited for finds that out") {
     struct shared_limit {
         double rate, burst;
+        std::chrono::seconds told;
     };
-    for (const auto [rate, burst] : {shared_limit{5, 1}, {10, 1}, {10, 4}, {20, 7}, {50, 10}, {200, 20}}) {
+    for (const auto [rate, burst, told] : {shared_limit{5, 1, 1s},
+                                           {10, 1, 1s},
+                                           {10, 4, 1s},
+                                           {20, 7, 1s},
+                                           {50, 10, 1s},
+                                           {200, 20, 1s},
+                                           {10, 1, 2s},
+                                           {20, 7, 2s},
+                                           {50, 10, 2s}}) {
         CAPTURE(rate);
+        CAPTURE(burst);
+        CAPTURE(told.count());
         sim::token_bucket limit(rate, burst);
-        limited_client stays({}, told_to_wait(1s)), leaves({}, told_to_wait(1s));
-        double now = 0;
-        for (; now < 60; now += 0.001) {
+        limited_client stays({}, told_to_wait(told)), leaves({}, told_to_wait(told));
+        for (double now = 0; now < 60; now += 0.001) {
             stays.work_until(now, limit);
             leaves.work_until(now, limit);
         }
-        stays.work_until(300, limit);
-        CHECK(stays.work_until(600, limit) > 0.9 * 300 * rate);
+        stays.work_until(1200, limit);
+        CHECK(stays.work_until(1800, limit) > 0.85 * 600 * rate);
     }
+}
+
+TEST_CASE("rate: requests that were lost while the limit was waited for are not waited for again") {
+    rate_controller c({}, learnt_limit{.rate = 50, .burst = 1, .cycle = 0});
+    random_source random(1);
+    instant now{1h};
+    c.throttled(c.sent(now), now + 10ms, told_to_wait(1s), random);
+    for (int lost = 0; lost < 500; ++lost) {
+        now = std::max(now, c.next_permit());
+        c.sent(now);
+    }
+    now = std::max(now, c.next_permit());
+    const departure d = c.sent(now);
+    c.accepted(d, now + 10ms);
+    CHECK(c.next_permit() - now < 200ms);
 }
 
 TEST_CASE("rate: while nothing is known but a refusal, one goes at a time where that takes no time") {
