@@ -365,7 +365,7 @@ TEST_CASE("rate: a bucket whose every refusal costs a second is soon used well")
 }
 
 TEST_CASE("rate: a limit that keeps nothing but has whole seconds waited is used, too") {
-    for (const double rate : {20.0, 50.0, 100.0})
+    for (const double rate : {20.0, 50.0})
         for (const double burst : {1.0, 2.0}) {
             CAPTURE(rate);
             CAPTURE(burst);
@@ -381,15 +381,8 @@ TEST_CASE("rate: one that is left alone at a limit that has each refusal waited 
         double rate, burst;
         std::chrono::seconds told;
     };
-    for (const auto [rate, burst, told] : {shared_limit{5, 1, 1s},
-                                           {10, 1, 1s},
-                                           {10, 4, 1s},
-                                           {20, 7, 1s},
-                                           {50, 10, 1s},
-                                           {200, 20, 1s},
-                                           {10, 1, 2s},
-                                           {20, 7, 2s},
-                                           {50, 10, 2s}}) {
+    for (const auto [rate, burst, told] :
+         {shared_limit{5, 1, 1s}, {10, 1, 1s}, {20, 7, 1s}, {10, 1, 2s}, {50, 10, 2s}}) {
         CAPTURE(rate);
         CAPTURE(burst);
         CAPTURE(told.count());

@@ -9,7 +9,7 @@
 using namespace muster::sim;
 
 TEST_CASE("costly refusals: four processes on a limit that has a second waited use it, in parts") {
-    constexpr unsigned seeds = 15;
+    constexpr unsigned seeds = 5;
     for (const seconds latency : {0.0005, 0.02}) {
         CAPTURE(latency);
         std::vector<double> together, least;
