@@ -7,27 +7,42 @@
 namespace muster {
 namespace {
 
-constexpr int sign =
-    2;  // one is taken back by a refusal that has another reason; half, where that takes time
+constexpr int sign = 2;
 constexpr int enough_signs = 3;
-constexpr int most_signs = 8;
-constexpr int most_costly_signs = 6;
 constexpr double longest_patience = 6;
 constexpr double too_soon = 60;  // requests let through since the refusal before: a sign, with that patience
 constexpr double at_once = 0.5;  // seconds: what the limit kept during a wait lasts longer than that
-constexpr double far_above = 1.15;  // times the rate: it may have changed, which says nothing of others
-constexpr double far_above_costly = 1.5;
 constexpr double step = 0.05;
 
-/// What is done where others are there.
+/// How others are told from chance, and what is done where they are.
 struct response {
+    int most_signs;
+    int taken_back;        ///< by a refusal that has another reason
+    double far_above;      ///< times the rate: it may have changed, which says nothing of others
     double cut;            ///< part of the pace, after a refusal
     double least_kept;     ///< of the rate as learnt: a few wrong signs are not to cost much
     double gain;           ///< requests a second, each second
     double greatest_gain;  ///< of the rate, each second
 };
-constexpr response cheap{.cut = 0.1, .least_kept = 0.75, .gain = 0.5, .greatest_gain = 0.03};
-constexpr response dear{.cut = 0.25, .least_kept = 0.5, .gain = 1, .greatest_gain = 0.05};  // fewer refusals
+constexpr response cheap{.most_signs = 4 * sign,
+                         .taken_back = sign,
+                         .far_above = 1.15,
+                         .cut = 0.1,
+                         .least_kept = 0.75,
+                         .gain = 0.5,
+                         .greatest_gain = 0.03};
+// Where a refusal takes time, there are to be fewer of them, and so there are fewer signs.
+constexpr response dear{.most_signs = 3 * sign,
+                        .taken_back = sign / 2,
+                        .far_above = 1.5,
+                        .cut = 0.25,
+                        .least_kept = 0.5,
+                        .gain = 1,
+                        .greatest_gain = 0.05};
+
+const response& response_to(bool costly) {
+    return costly ? dear : cheap;
+}
 
 }  // namespace
 
@@ -40,13 +55,12 @@ void neighbours::refused(const refusal& r) {
         r.unexplained || (!r.costly && patience_ >= longest_patience && since < too_soon);
     // Refused too often: others use the limit too, or it is not as even as it seems.
     patience_ = std::clamp(patience_ * (since < 100 ? 1.4 : since > 200 ? 0.7 : 1), 1.0, longest_patience);
-    if (unexplained && r.costly)
-        signs_ = std::min(signs_ + (r.after_wait >= 0 && r.after_wait < at_once ? 2 : 1) * sign,
-                          most_costly_signs);
-    else if (unexplained)
-        signs_ = std::min(signs_ + sign, most_signs);
-    else if (r.times_rate < (r.costly ? far_above_costly : far_above))
-        signs_ = std::max(signs_ - (r.costly ? sign / 2 : sign), 0);
+    const response& to = response_to(r.costly);
+    const bool twice = r.costly && r.after_wait >= 0 && r.after_wait < at_once;
+    if (unexplained)
+        signs_ = std::min(signs_ + (twice ? 2 : 1) * sign, to.most_signs);
+    else if (r.times_rate < to.far_above)
+        signs_ = std::max(signs_ - to.taken_back, 0);
 }
 
 bool neighbours::present() const noexcept {
@@ -54,12 +68,12 @@ bool neighbours::present() const noexcept {
 }
 
 double neighbours::cut(double pace, double rate, bool costly) noexcept {
-    const response& to = costly ? dear : cheap;
+    const response& to = response_to(costly);
     return std::max(pace * (1 - to.cut), to.least_kept * rate);
 }
 
 double neighbours::grown(double base, double time, double rate, double cost, bool costly) noexcept {
-    const response& to = costly ? dear : cheap;
+    const response& to = response_to(costly);
     const double x = time / std::max({2.0, 40 * cost, 50 / rate});
     return base * std::exp(std::min(step * (x + x * x * x * x), 10.0)) +
            std::min(to.gain / std::sqrt(std::max(cost, 1.0)), to.greatest_gain * rate) * time;

@@ -35,7 +35,7 @@ class neighbours {
   private:
     double patience_ = 1;
     double accepted_before_ = 0;  ///< the latest refusal that told anything
-    int signs_ = 0;               ///< of refusals that only others explain
+    int signs_ = 0;               ///< of refusals that only others explain, in halves
 };
 
 }  // namespace muster

@@ -272,7 +272,7 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
     } else {
         learnt_at_ = latest_;
         // While a cheap limit is still looked for, one refusal follows the other, whoever else is there; and
-        // the end of a window says nothing of anyone.
+        // the end of a window says nothing of anyone, unless it may be no window, but what others leave.
         const bool window_ended = used_up && (window_.proven() || !others_.present());
         const bool telling = (knew || cost_ > dear) && !window_ended;
         if (new_episode)
@@ -415,10 +415,12 @@ void rate_controller::recovered(const departure& d, instant now) {
     const double made_up = others_.present() ? 0 : limit_.burst() / limit_.rate();
     if (!unasked) cost_ = due ? std::max(0.0, lost - made_up) : 0;
     // What seems a window may be what others leave.
-    const bool crowded = others_.present() || (told_ && others_.suspected());
-    credit_ = window_.is_window() && (window_.proven() || !others_.present()) ? window_.count()
-              : crowded                                                       ? 0
-                        : share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);
+    if (window_.is_window() && (window_.proven() || !others_.present()))
+        credit_ = window_.count();
+    else if (others_.present() || (told_ && others_.suspected()))
+        credit_ = 0;
+    else
+        credit_ = share_of_burst * std::min(limit_.burst(), limit_.rate() * paused);
     const auto probes = static_cast<double>(sent_ - sent_before_wait_);
     credit_ -= probes;
     free_ = credit_ >= 1;

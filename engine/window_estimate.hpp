@@ -39,8 +39,6 @@ class window_estimate {
     [[nodiscard]] double count() const noexcept { return count_; }
     /// Requests let through since it opened.
     [[nodiscard]] double let_through() const noexcept { return accepted_; }
-    /// The last two were alike in length and count.
-    [[nodiscard]] bool regular() const noexcept { return regular_; }
     /// It was found closed when it should have been, and not only when it was met; or it lets so many through
     /// that others cannot have made a bucket look like it.
     [[nodiscard]] bool proven() const noexcept;
@@ -78,9 +76,9 @@ class window_estimate {
     double count_ = 0;
     double closed_ = 0;     ///< seconds from the last wait's begin to the departure of what ended it
     double too_short_ = 0;  ///< seconds after an opening at which it was closed still
-    bool regular_ = false;
-    bool tested_ = false;  ///< found closed once more after its count, since its cycle is known
-    int gradual_ = 0;      ///< short waits since it opened
+    bool regular_ = false;  ///< the last two were alike in length and count
+    bool tested_ = false;   ///< found closed once more after its count, since its cycle is known
+    int gradual_ = 0;       ///< short waits since it opened
     instant since_{};
     double accepted_ = 0;
     instant tried_at_{};    ///< when its end was last met

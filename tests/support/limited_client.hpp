@@ -9,6 +9,12 @@
 
 namespace muster::test {
 
+inline limit_hint told_to_wait(std::chrono::milliseconds wait) {
+    limit_hint hint;
+    hint.wait = wait;
+    return hint;
+}
+
 /// One request after the other, each answered after a millisecond, by a limit that tells nothing, or asks to
 /// wait.
 class limited_client {
