@@ -22,7 +22,7 @@ CONNECTIONS = 64
 USER = "eb2e12ae-1112-451b-98e1-dfe4e6afd60d"
 BEARER = "x" * 560  # as long as a signed one
 PATH = "/AdminInterface/restapi"
-OTHERS = {"wrk": 3, "curl": 1, "python": 1}  # how often in a round, each time with muster right before or after it
+OTHERS = {"wrk": 3, "curl": 1, "python": 1, "unpaced": 3}  # how often in a round, each time with muster right before or after it
 
 
 class Clients:
@@ -78,14 +78,19 @@ class Clients:
                          self.bench.dir / "results.jsonl", BEARER])
         return took, self.rows
 
-    def muster(self):
+    def muster(self, program="muster"):
         journal = self.bench.dir / "job.journal"
         journal.unlink(missing_ok=True)
-        took = measured(self.bench.muster_command(self.job, self.server.port, self.ca, journal, "--concurrency", CONNECTIONS))
+        command = self.bench.muster_command(self.job, self.server.port, self.ca, journal, "--concurrency", CONNECTIONS)
+        took = measured([self.bench.build / program, *command[1:]])
         summary = json.loads(took.out.strip().splitlines()[-1])
         if summary["outcomes"]["applied"] != self.rows or summary["requests"] != self.rows:
             raise RuntimeError(f"not every row was applied with one request: {summary}")
         return took, self.rows
+
+    def unpaced(self):
+        """muster without its rate controller: what that costs where nothing limits the rate."""
+        return self.muster("muster-unpaced")
 
 
 def verify(bench, clients):
@@ -187,6 +192,8 @@ def main():
             clients.write_curl_config()
         if "wrk" in names:
             clients.wrk()  # so that it knows how long
+        if "unpaced" in names:
+            subprocess.run(["cmake", "--build", bench.build, "--target", "muster-unpaced"], check=True, stdout=subprocess.DEVNULL)
 
         def run(name):
             os.sync()  # what the one before wrote is not written while this one runs
