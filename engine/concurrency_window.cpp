@@ -29,8 +29,12 @@ constexpr int worth_of_cost =
 constexpr auto longest_probe = 120s;
 constexpr auto long_way = 5ms;             // there and back: a place is free again before its reply is read
 constexpr std::size_t most_measured = 32;  // in more company a refusal is more likely due to the rate
-constexpr int worth_of_measured = 480;     // and is tried the sooner: times what a try costs, by the number
+constexpr int worth_by_number = 480;       // and more is tried the sooner: times what a try costs
 constexpr int least_worth = 5;
+
+int worth_of_many(std::size_t in_flight) {
+    return std::clamp(worth_by_number / static_cast<int>(in_flight), least_worth, worth_of_cost);
+}
 
 }  // namespace
 
@@ -158,7 +162,8 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
         if (suspected_ > 0) in_flight = std::min(in_flight, suspected_);
         suspected_ = 0;
     }
-    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, worth_of_cost * cost);
+    const int worth = in_flight > most_measured ? worth_of_many(in_flight) : worth_of_cost;
+    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, worth * cost);
     cap_to(cap_ > 0 ? cap_ : in_flight - 1, now);
     return true;
 }
@@ -179,8 +184,7 @@ bool concurrency_window::measurable(std::size_t in_flight, std::chrono::millisec
 // the rate is refused in less company too.
 void concurrency_window::measure_cap(instant now) {
     cap_to(std::min(cap_, served_together()), now);
-    const int worth = std::clamp(worth_of_measured / static_cast<int>(cap_), least_worth, worth_of_cost);
-    probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, worth * cost_);
+    probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, worth_of_many(cap_) * cost_);
     next_probe_ = now + probe_after_;
     measuring_ = false;
 }

@@ -241,7 +241,9 @@ void limit_estimate::fit_burst() {
     const auto worse = [&](const fit& f) { return f.misfit > 1.3 * best->misfit + 0.002; };
     const auto last = std::prev(std::find_if(best, fits.end(), worse));
     const auto first = std::find_if(std::reverse_iterator(best), fits.rend(), worse).base();
-    burst_doubt_ = last->burst - first->burst;
+    // Others far from it may be as good: all of them are in doubt.
+    burst_doubt_ = std::find_if_not(fits.rbegin(), fits.rend(), worse)->burst -
+                   std::ranges::find_if_not(fits, worse)->burst;
     with(std::sqrt(first->burst * last->burst));
 }
 

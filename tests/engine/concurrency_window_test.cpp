@@ -334,6 +334,22 @@ TEST_CASE("window: a greater number that was measured is tried to be exceeded so
     }
 }
 
+TEST_CASE("window: a limit on very much company is soon tried again, as it may have been the rate") {
+    concurrency_window w(64);
+    instant now = start;
+    const auto grown_to = [&](std::size_t in_flight) {
+        for (std::size_t i = 1; i <= in_flight; ++i) w.answered(i, now, now + 1s), now += 20ms;
+    };
+    grown_to(39);
+    CHECK_FALSE(w.refused(40, now, now + 60ms, 1000ms));
+    grown_to(39);
+    CHECK(w.refused(41, now, now + 60ms, 1000ms));
+    const instant limited = now;
+    while (w.size() < 64 && now < limited + 60s) w.answered(w.size(), now, now + 1s), now += 25ms;
+    CHECK(w.size() == 64);
+    CHECK(now < limited + 20s);
+}
+
 TEST_CASE("window: in very much company nothing is measured, nor where the way is short") {
     concurrency_window many(64);
     CHECK_FALSE(many.refused(40, start, start + far_refusal, 1000ms));

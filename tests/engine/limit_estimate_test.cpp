@@ -184,6 +184,33 @@ TEST_CASE("estimate: a small burst with a great rate does not explain a refusal 
     }
 }
 
+TEST_CASE("estimate: where several bursts explain what was seen, the rate is as much in doubt") {
+    int surer_than_right = 0;
+    for (std::uint64_t seed = 201; seed <= 400; ++seed) {
+        std::mt19937_64 random(seed);
+        const auto between = [&](double a, double b) {
+            return std::uniform_real_distribution<double>(a, b)(random);
+        };
+        const double rate = 50;
+        const double flight = between(0.03, 0.1);
+        sim::token_bucket limit(rate, 10);
+        paced_user user(seed);
+        user.growth = between(0.5, 2);
+        user.work(limit, between(0.1, 0.8) * rate, 1.05, 1, flight, flight);
+        user.at_once = 8;
+        user.fast = 40;
+        user.growth = between(0.2, 0.6);
+        const double pace = between(0.3, 0.6) * rate;
+        user.work(limit, pace, 1.05, 1, flight, flight);
+        for (int more = 0; more < 3; ++more) {
+            user.work(limit, pace, 1.05, 1, flight, flight);
+            const double off = std::abs(std::log(user.estimate.rate() / rate));
+            surer_than_right += off > 3 * user.estimate.uncertainty() + 0.05 ? 1 : 0;
+        }
+    }
+    CHECK(surer_than_right <= 5);
+}
+
 TEST_CASE("estimate: without waits the rate is exact whatever the burst") {
     sim::token_bucket limit(100, 20);
     paced_user user;
