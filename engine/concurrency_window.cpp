@@ -29,6 +29,7 @@ constexpr int worth_of_cost =
 constexpr auto longest_probe = 120s;
 constexpr auto long_way = 5ms;             // there and back: a place is free again before its reply is read
 constexpr std::size_t most_measured = 32;  // in more company a refusal is more likely due to the rate
+constexpr std::size_t much = 16;           // from here on the rate is as likely,
 constexpr int worth_by_number = 480;       // and more is tried the sooner: times what a try costs
 constexpr int least_worth = 5;
 
@@ -162,7 +163,7 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
         if (suspected_ > 0) in_flight = std::min(in_flight, suspected_);
         suspected_ = 0;
     }
-    const int worth = in_flight > most_measured ? worth_of_many(in_flight) : worth_of_cost;
+    const int worth = in_flight > much ? worth_of_many(in_flight) : worth_of_cost;
     probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, worth * cost);
     cap_to(cap_ > 0 ? cap_ : in_flight - 1, now);
     return true;

@@ -11,7 +11,8 @@ constexpr double coarsest = 0.7;
 constexpr double slowest = 1.0 / 86'400;  // requests a second
 constexpr std::size_t most_marks = 64;
 constexpr std::size_t most_remembered = 4096;
-constexpr double enough_to_prove = 100;   // requests let through: there is such a rate
+constexpr double enough_to_prove = 100;  // requests let through: there is such a rate
+constexpr std::ptrdiff_t enough_for_pace = 32;
 constexpr double enough_admitted = 2000;  // between two marks to know a rate well
 
 double seconds_of(std::chrono::nanoseconds d) {
@@ -54,6 +55,14 @@ void limit_estimate::refused(const departure& d, bool fresh, instant now, double
     const bool all_remembered = first_burst_.size() < most_remembered - 1;
     burst_ = std::max(1.0, static_cast<double>(all_remembered ? first_burst_.size() : d.number));
     assume_rate(most_likely);
+}
+
+double limit_estimate::late_pace(const departure& before) const noexcept {
+    const auto end = std::ranges::lower_bound(admitted_, before.number, {}, &departure::number);
+    const auto sent = end - admitted_.begin();
+    if (sent < enough_for_pace) return 0;
+    const auto half = admitted_.begin() + sent / 2;
+    return static_cast<double>(end - half) / std::max(seconds_of(before.at - half->at), 1e-3);
 }
 
 void limit_estimate::note_refusal(const departure& d, instant now) {

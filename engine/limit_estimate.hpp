@@ -52,6 +52,8 @@ class limit_estimate {
     /// Nothing better is known than what was let through in the long run, waits included.
     void assume_rate(double rate);
 
+    /// How many a second left lately: of the requests before this one, the later half. 0: too few did.
+    [[nodiscard]] double late_pace(const departure& before) const noexcept;
     /// Requests a second, and at once after a pause.
     [[nodiscard]] double rate() const noexcept { return rate_; }
     [[nodiscard]] double burst() const noexcept { return burst_; }

@@ -22,7 +22,9 @@ constexpr double sure_burst = 4;        // requests: a smaller one may be none a
 constexpr auto timer_lateness = 10ms;   // more than that says that the host was busy
 constexpr double longest_lateness = 0.05;  // seconds that are made up for
 constexpr auto relearn_after = 10min;
-constexpr double no_time = 0.01;  // seconds: a try that is answered sooner costs nothing
+constexpr double no_time = 0.01;   // seconds: a try that is answered sooner costs nothing
+constexpr double far_away = 0.25;  // seconds that a reply takes: the run is a good deal further by then
+constexpr double most_part = 0.85;
 constexpr double quick = 0.5;  // seconds: replies that take longer leave in doubt what was let through when
 constexpr double wall_after = 0.25;       // seconds of silence that make a wait of its own
 constexpr double well_known = 0.02;       // a rate that is less in doubt is not overrun by chance
@@ -226,7 +228,9 @@ double rate_controller::most_likely_rate(const departure& refused, instant now) 
     const double let_through =
         static_cast<double>(refused.number) / std::max(seconds_of(now - first_sent_), 0.001);
     const double latency = latency_ > 0 ? latency_ : std::max(seconds_of(now - refused.at), 0.001);
-    return std::max(let_through, in_flight / latency);
+    // Far away, the pace has grown by much since the requests left that are answered.
+    const double grown = latency_ > far_away ? limit_.late_pace(refused) : 0;
+    return std::max({let_through, in_flight / latency, grown});
 }
 
 void rate_controller::throttled(const departure& d, instant now, const limit_hint& hint,
@@ -401,8 +405,10 @@ void rate_controller::recovered(const departure& d, instant now) {
                                   ? tried_if_told / std::max(seconds_of(now - first_sent_), 1.0)
                                   : 0;
         const double least = std::max({in_a_window, in_the_long_run(now), untold, least_tried});
-        // Rather twice as much, where the service asks for whole seconds that it does not need.
-        limit_.assume_rate(std::clamp(limit_.rate(), least, (told_ ? 2 : 1) * least));
+        // Rather twice as much, where the service asks for whole seconds that it does not need; and far away
+        // the most part of what was assumed, as what is answered by then is little.
+        const double most = std::max(2 * least, latency_ > far_away ? most_part * limit_.rate() : 0);
+        limit_.assume_rate(std::clamp(limit_.rate(), least, told_ ? most : least));
     }
     if (!others_.present()) base_ = below_limit();
     // Where the service did not tell how long to wait, nor a window that is known, the wait may have been

@@ -284,6 +284,20 @@ TEST_CASE("estimate: a bucket whose service tells a whole second is no window") 
     }
 }
 
+TEST_CASE("estimate: the pace of late is that of the later half of what left, where that is not too little") {
+    limit_estimate estimate;
+    std::uint64_t number = 0;
+    for (; number < 20; ++number) {
+        const departure d{number, at(static_cast<double>(number))};
+        CHECK(estimate.late_pace(d) == 0);
+        estimate.sent(d);
+    }
+    for (; number < 40; ++number) estimate.sent({number, at(20 + 0.1 * static_cast<double>(number - 20))});
+    CHECK(estimate.late_pace({number, at(22)}) == doctest::Approx(10));
+    CHECK(estimate.late_pace({number, at(24)}) == doctest::Approx(5));
+    CHECK(estimate.late_pace({30, at(21)}) == 0);
+}
+
 TEST_CASE("estimate: a rate that an earlier run knew is one, a window proves none") {
     CHECK(limit_estimate(learnt_limit{.rate = 50, .burst = 10}).once_proven());
     CHECK_FALSE(limit_estimate(learnt_limit{.rate = 0.5, .burst = 30, .cycle = 60}).once_proven());

@@ -32,6 +32,18 @@ TEST_CASE("far limits: what a log lets through at first, when it opens, is not t
     for (const double latency : {0.15, 0.2, 0.25}) log_is_used(latency, 0.95);
 }
 
+TEST_CASE("far limits: a bucket whose refusals cost a second is not crept up to") {
+    scenario told;
+    told.told = hint::retry_after;
+    double all = 0;
+    for (const double latency : {0.7, 0.9, 1.1})
+        for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+            token_bucket limit(50, 10);
+            all += used(told, limit, latency, seed);
+        }
+    CHECK(all / 24 > 0.8);
+}
+
 TEST_CASE("far limits: the time that a reply takes is not the time for which the limit was closed") {
     for (const double latency : {1.2, 1.5, 1.7, 1.9}) log_is_used(latency, 0.7);
 }
