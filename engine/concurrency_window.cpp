@@ -29,12 +29,17 @@ constexpr int worth_of_cost =
 constexpr auto longest_probe = 120s;
 constexpr auto long_way = 5ms;             // there and back: a place is free again before its reply is read
 constexpr std::size_t most_measured = 32;  // in more company a refusal is more likely due to the rate
-constexpr std::size_t much = 16;           // from here on the rate is as likely,
-constexpr int worth_by_number = 480;       // and more is tried the sooner: times what a try costs
+constexpr std::size_t much =
+    16;  // company, beyond which the rate may as well be the reason, though it is not measured
+constexpr int worth_by_number = 8 * worth_of_cost;
 constexpr int least_worth = 5;
 
+/// The more may be in flight, the more likely it is the rate that refuses, and the sooner more is tried.
 int worth_of_many(std::size_t in_flight) {
     return std::clamp(worth_by_number / static_cast<int>(in_flight), least_worth, worth_of_cost);
+}
+int worth_unmeasured(std::size_t in_flight) {
+    return in_flight > much ? worth_of_many(in_flight) : worth_of_cost;
 }
 
 }  // namespace
@@ -65,7 +70,7 @@ void concurrency_window::answered(std::size_t in_flight, instant sent, instant n
             replies_at_cap_ = 0;
             probing_ = false;
             step_ *= 2;
-            probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, worth_of_cost * cost_);
+            probe_after_ = std::max<std::chrono::nanoseconds>(first_probe, worth_unmeasured(cap_) * cost_);
             next_probe_ = cost_ < dear ? now : now + first_probe;
         } else if (in_flight == cap_ && now >= next_probe_) {
             probing_ = true;
@@ -163,9 +168,9 @@ bool concurrency_window::refused(std::size_t in_flight, instant sent, instant no
         if (suspected_ > 0) in_flight = std::min(in_flight, suspected_);
         suspected_ = 0;
     }
-    const int worth = in_flight > much ? worth_of_many(in_flight) : worth_of_cost;
-    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, worth * cost);
-    cap_to(cap_ > 0 ? cap_ : in_flight - 1, now);
+    const std::size_t cap = cap_ > 0 ? cap_ : in_flight - 1;
+    probe_after_ = std::max<std::chrono::nanoseconds>(probe_after_, worth_unmeasured(cap) * cost);
+    cap_to(cap, now);
     return true;
 }
 
@@ -192,6 +197,7 @@ void concurrency_window::measure_cap(instant now) {
 
 bool concurrency_window::not_the_company() {
     cap_ = 0;
+    probe_after_ = first_probe;
     measuring_ = on_trial_ = false;
     doubts_ = replies_of_doubt;
     suspected_ = 0;

@@ -9,6 +9,7 @@ namespace {
 constexpr double finest = 0.0025;
 constexpr double coarsest = 0.7;
 constexpr double slowest = 1.0 / 86'400;  // requests a second
+constexpr double longest_burst = 10;      // seconds
 constexpr std::size_t most_marks = 64;
 constexpr std::size_t most_remembered = 4096;
 constexpr double enough_to_prove = 100;  // requests let through: there is such a rate
@@ -55,6 +56,9 @@ void limit_estimate::refused(const departure& d, bool fresh, instant now, double
     const bool all_remembered = first_burst_.size() < most_remembered - 1;
     burst_ = std::max(1.0, static_cast<double>(all_remembered ? first_burst_.size() : d.number));
     assume_rate(most_likely);
+    // So long a time is no burst, but a limit that was nearly used up for a while.
+    if (!first_burst_.empty() && first_burst_.front() > longest_burst)
+        burst_ = std::min(burst_, first_burst(rate_));
 }
 
 double limit_estimate::late_pace(const departure& before) const noexcept {

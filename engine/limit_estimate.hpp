@@ -49,10 +49,11 @@ class limit_estimate {
     void start_anew();
     /// No more than this came together after a pause.
     void burst_at_most(double requests);
-    /// Nothing better is known than what was let through in the long run, waits included.
+    /// For want of a better one.
     void assume_rate(double rate);
 
-    /// How many a second left lately: of the requests before this one, the later half. 0: too few did.
+    /// How many a second left lately: of the requests before this one that are remembered and not known to be
+    /// refused, the later half. 0: they are too few.
     [[nodiscard]] double late_pace(const departure& before) const noexcept;
     /// Requests a second, and at once after a pause.
     [[nodiscard]] double rate() const noexcept { return rate_; }

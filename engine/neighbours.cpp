@@ -7,7 +7,7 @@
 namespace muster {
 namespace {
 
-constexpr int sign = 2;
+constexpr int sign = 2;  // in halves, as all of them
 constexpr int enough_signs = 3;
 constexpr double longest_patience = 6;
 constexpr double too_soon = 60;  // requests let through since the refusal before: a sign, with that patience

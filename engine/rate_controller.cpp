@@ -22,9 +22,9 @@ constexpr double sure_burst = 4;        // requests: a smaller one may be none a
 constexpr auto timer_lateness = 10ms;   // more than that says that the host was busy
 constexpr double longest_lateness = 0.05;  // seconds that are made up for
 constexpr auto relearn_after = 10min;
-constexpr double no_time = 0.01;   // seconds: a try that is answered sooner costs nothing
-constexpr double far_away = 0.25;  // seconds that a reply takes: the run is a good deal further by then
-constexpr double most_part = 0.85;
+constexpr double no_time = 0.01;        // seconds: a try that is answered sooner costs nothing
+constexpr double far_away = 0.25;       // seconds that a reply takes: the run is a good deal further by then
+constexpr double kept_far_away = 0.85;  // of an assumed rate, after each wait
 constexpr double quick = 0.5;  // seconds: replies that take longer leave in doubt what was let through when
 constexpr double wall_after = 0.25;       // seconds of silence that make a wait of its own
 constexpr double well_known = 0.02;       // a rate that is less in doubt is not overrun by chance
@@ -405,9 +405,10 @@ void rate_controller::recovered(const departure& d, instant now) {
                                   ? tried_if_told / std::max(seconds_of(now - first_sent_), 1.0)
                                   : 0;
         const double least = std::max({in_a_window, in_the_long_run(now), untold, least_tried});
-        // Rather twice as much, where the service asks for whole seconds that it does not need; and far away
-        // the most part of what was assumed, as what is answered by then is little.
-        const double most = std::max(2 * least, latency_ > far_away ? most_part * limit_.rate() : 0);
+        // Rather twice as much, where the service asks for whole seconds that it does not need; and far away,
+        // where what is answered by then is little, most of what was assumed, while nothing else tells more.
+        const bool assumed = latency_ > far_away && limit_.latest_rate() <= 0;
+        const double most = std::max(2 * least, assumed ? kept_far_away * limit_.rate() : 0);
         limit_.assume_rate(std::clamp(limit_.rate(), least, told_ ? most : least));
     }
     if (!others_.present()) base_ = below_limit();

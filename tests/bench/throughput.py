@@ -90,7 +90,7 @@ class Clients:
 
     def unpaced(self):
         """muster without its rate controller: what that costs where nothing limits the rate."""
-        return self.muster("muster-unpaced")
+        return self.muster("tests/bench/muster-unpaced")
 
 
 def verify(bench, clients):
@@ -184,7 +184,12 @@ def main():
     names = [n for n in OTHERS if not o.names or n in o.names]
     if os.getloadavg()[0] > 0.7:
         print(f"warning: other work is done on this machine (load {os.getloadavg()[0]:.1f})")
-    bench = Bench(os.environ.get("MUSTER_BUILD", "build"))
+    build = os.environ.get("MUSTER_BUILD", "build")
+    if "unpaced" in names:  # of the same source as the one that it is compared with
+        built = subprocess.run(["cmake", "--build", build, "--target", "muster", "muster-unpaced"], capture_output=True, text=True)
+        if built.returncode:
+            raise SystemExit(f"muster without its rate controller cannot be built:\n{built.stdout}{built.stderr}")
+    bench = Bench(build)
     try:
         bench.needs_disk()
         clients = Clients(bench, o.rows)
@@ -192,8 +197,6 @@ def main():
             clients.write_curl_config()
         if "wrk" in names:
             clients.wrk()  # so that it knows how long
-        if "unpaced" in names:
-            subprocess.run(["cmake", "--build", bench.build, "--target", "muster-unpaced"], check=True, stdout=subprocess.DEVNULL)
 
         def run(name):
             os.sync()  # what the one before wrote is not written while this one runs

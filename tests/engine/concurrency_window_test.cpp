@@ -334,20 +334,31 @@ TEST_CASE("window: a greater number that was measured is tried to be exceeded so
     }
 }
 
-TEST_CASE("window: a limit on very much company is soon tried again, as it may have been the rate") {
-    concurrency_window w(64);
-    instant now = start;
-    const auto grown_to = [&](std::size_t in_flight) {
-        for (std::size_t i = 1; i <= in_flight; ++i) w.answered(i, now, now + 1s), now += 20ms;
-    };
-    grown_to(39);
-    CHECK_FALSE(w.refused(40, now, now + 60ms, 1000ms));
-    grown_to(39);
-    CHECK(w.refused(41, now, now + 60ms, 1000ms));
-    const instant limited = now;
-    while (w.size() < 64 && now < limited + 60s) w.answered(w.size(), now, now + 1s), now += 25ms;
-    CHECK(w.size() == 64);
-    CHECK(now < limited + 20s);
+TEST_CASE("window: a limit on much company is soon tried again, each time, as it may have been the rate") {
+    for (const std::size_t company : {20, 40}) {
+        CAPTURE(company);
+        concurrency_window w(64);
+        instant now = start;
+        const auto grown_to = [&](std::size_t in_flight) {
+            for (std::size_t i = 1; i <= in_flight; ++i) w.answered(i, now, now + 1s), now += 20ms;
+        };
+        const auto answered_until_larger_than = [&](std::size_t size) {
+            const instant from = now;
+            while (w.size() <= size && now < from + 200s) w.answered(w.size(), now, now + 1s), now += 25ms;
+            return now - from;
+        };
+        grown_to(company - 1);
+        CHECK_FALSE(w.refused(company, now, now + 60ms, 1000ms));
+        grown_to(company - 1);
+        CHECK(w.refused(company + 1, now, now + 60ms, 1000ms));
+        CHECK(answered_until_larger_than(company) < 40s);
+        answered_until_larger_than(company + 8);  // some are let through, one then is not
+        CHECK(w.refused(w.size(), now, now + 60ms, 1000ms));
+        const std::size_t kept = w.size();
+        CHECK(answered_until_larger_than(kept) < 80s);
+        answered_until_larger_than(63);
+        CHECK(w.size() == 64);
+    }
 }
 
 TEST_CASE("window: in very much company nothing is measured, nor where the way is short") {

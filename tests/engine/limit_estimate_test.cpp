@@ -298,6 +298,20 @@ TEST_CASE("estimate: the pace of late is that of the later half of what left, wh
     CHECK(estimate.late_pace({30, at(21)}) == 0);
 }
 
+TEST_CASE("estimate: what was let through evenly for long before the first refusal is no burst") {
+    for (const double seconds : {5.0, 20.0}) {
+        CAPTURE(seconds);
+        limit_estimate estimate;
+        std::uint64_t number = 0;
+        for (; static_cast<double>(number) < 36 * seconds; ++number)
+            estimate.sent({number, at(static_cast<double>(number) / 36)});
+        estimate.sent({number, at(seconds)});
+        estimate.refused({number, at(seconds)}, true, at(seconds + 0.1), 0.01, 36);
+        CHECK(estimate.rate() == doctest::Approx(36));
+        CHECK((estimate.burst() < 10) == (seconds > 10));
+    }
+}
+
 TEST_CASE("estimate: a rate that an earlier run knew is one, a window proves none") {
     CHECK(limit_estimate(learnt_limit{.rate = 50, .burst = 10}).once_proven());
     CHECK_FALSE(limit_estimate(learnt_limit{.rate = 0.5, .burst = 30, .cycle = 60}).once_proven());

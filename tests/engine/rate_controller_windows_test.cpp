@@ -87,7 +87,8 @@ TEST_CASE("rate: a window where an earlier run knew a rate is learnt") {
         }
 }
 
-TEST_CASE("rate: a window that begins after hours at a rate is learnt, and not waited for much longer") {
+TEST_CASE("rate: a window that begins after hours at a rate is learnt, and not waited for much longer" *
+          doctest::test_suite("long")) {
     constexpr double hour = 3600;
     for (const double before : {10.0 / 60, 1.0, 3.0, 5.0})
         for (const double offset : {0.0, 600.0, 1700.0, 3000.0}) {
