@@ -24,6 +24,8 @@ constexpr std::uint64_t body_limit = 1024 * 1024;
 constexpr std::size_t read_size = 16 * 1024;  // one TLS record
 constexpr std::size_t usual_headers = 6;
 constexpr int most_interim_replies = 16;
+constexpr std::size_t longest_remembered = 4096;
+constexpr unsigned tried_unlike = 16;
 constexpr std::size_t shortest_chunk_end = std::string_view("0\r\n\r\n").size();
 
 bool is_kept(http::field field, beast::string_view name) {
@@ -86,21 +88,40 @@ class reply_reader final : public http::basic_parser<false> {
 }  // namespace
 
 struct reply_parser::impl {
-    std::optional<reply_reader> reader;
+    std::optional<reply_reader> reader;  ///< once something came that is not like the reply before
     beast::flat_buffer buffer{2 * header_limit};
     std::string problem;
     bool to_connect = false;
     int interim = 0;
 
+    /// Of the latest reply that came in one piece and left the connection open. The next is likely to begin
+    /// with the very same bytes, up to its body: then they mean the same.
+    struct {
+        std::string bytes;
+        unsigned status = 0;
+        header_list headers;
+        std::size_t body = 0;  ///< length of what follows
+    } head;
+    std::optional<http_reply> alike;  ///< a reply that began with them
+    unsigned unlike = 0;              ///< replies since there was one
+
     void renew() {
-        reader.emplace();
-        reader->skip(to_connect);
+        reader.reset();
+        alike.reset();
+    }
+
+    reply_reader& begun() {
+        if (!reader) {
+            reader.emplace();
+            reader->skip(to_connect);
+        }
+        return *reader;
     }
 
     /// In a body in chunks, which takes at least so many bytes to end: Beast asserts that they are there when
     /// it comes back to the last chunk's line.
     bool is_too_short() const {
-        return reader->is_header_done() && reader->chunked() && buffer.size() < shortest_chunk_end;
+        return reader && reader->is_header_done() && reader->chunked() && buffer.size() < shortest_chunk_end;
     }
 
     state failed(const error_code& why) {
@@ -108,13 +129,50 @@ struct reply_parser::impl {
         return state::broken;
     }
 
+    [[nodiscard]] std::string_view received() const {
+        return {static_cast<const char*>(buffer.data().data()), buffer.size()};
+    }
+    bool is_like_the_last();
+    void remember(std::string_view whole);
     state parse();
 };
 
+bool reply_parser::impl::is_like_the_last() {
+    const std::string_view bytes = received();
+    if (reader || to_connect || interim > 0 || head.bytes.empty()) return false;
+    if (bytes.size() < head.bytes.size() + head.body || !bytes.starts_with(head.bytes)) return false;
+    const std::string_view body = bytes.substr(head.bytes.size(), head.body);
+    alike.emplace(http_reply{.status = head.status, .body = std::string(body), .headers = head.headers});
+    buffer.consume(head.bytes.size() + head.body);
+    unlike = 0;
+    return true;
+}
+
+// Where no two are alike, as each has a number of its own, it is seldom tried.
+void reply_parser::impl::remember(std::string_view whole) {
+    if (++unlike > tried_unlike && unlike % tried_unlike != 0) return;
+    const http_reply& reply = reader->reply;
+    const auto length = reader->content_length();
+    const bool kept_open = reader->version >= 11 && reader->keep_alive();
+    if (reply.status < 200 || !kept_open || to_connect || interim > 0 || reader->chunked() || !length ||
+        *length != reply.body.size() || whole.size() - reply.body.size() > longest_remembered)
+        return;
+    head.bytes.assign(whole, 0, whole.size() - reply.body.size());
+    head.status = reply.status;
+    head.headers = reply.headers;
+    head.body = reply.body.size();
+}
+
 reply_parser::state reply_parser::impl::parse() {
+    if (is_like_the_last()) return state::complete;
     while (buffer.size() > 0 && !is_too_short()) {
+        const bool first = !reader;
         error_code failure;
-        buffer.consume(reader->put(buffer.data(), failure));
+        const std::size_t used = begun().put(buffer.data(), failure);
+        const unsigned status = reader->reply.status;
+        const bool final = status < 100 || status == 101 || status >= 200;
+        if (first && !failure && reader->is_done() && final) remember(received().substr(0, used));
+        buffer.consume(used);
         if (failure == http::error::need_more) {
             // Beast bounds headers and bodies, but not what comes with a chunk's size.
             if (buffer.size() > header_limit) return failed(http::error::header_limit);
@@ -122,17 +180,14 @@ reply_parser::state reply_parser::impl::parse() {
         }
         if (failure) return failed(failure);
         if (!reader->is_done()) continue;
-        const unsigned status = reader->reply.status;
-        if (status < 100 || status == 101 || status >= 200) return state::complete;
+        if (final) return state::complete;
         if (++interim > most_interim_replies) return failed(http::error::bad_status);
         renew();
     }
     return state::more;
 }
 
-reply_parser::reply_parser() : impl_(std::make_unique<impl>()) {
-    impl_->renew();
-}
+reply_parser::reply_parser() : impl_(std::make_unique<impl>()) {}
 reply_parser::~reply_parser() = default;
 
 void reply_parser::start(bool to_connect) {
@@ -155,19 +210,22 @@ reply_parser::state reply_parser::commit(std::size_t count) {
 
 reply_parser::state reply_parser::finish() {
     error_code failure;
-    if (!impl_->reader->got_some()) return state::more;  // put_eof would take nothing at all for a reply
+    if (impl_->alike) return state::complete;
+    if (!impl_->reader || !impl_->reader->got_some())
+        return state::more;  // put_eof would take nothing at all for a reply
     impl_->reader->put_eof(failure);
     if (failure) return impl_->failed(failure);
     return impl_->reader->is_done() ? state::complete : state::more;
 }
 
 http_reply reply_parser::take() {
-    return std::move(impl_->reader->reply);
+    return std::move(impl_->alike ? *impl_->alike : impl_->reader->reply);
 }
 
 bool reply_parser::keeps_alive() const {
-    return impl_->reader->version >= 11 && impl_->reader->reply.status != 101 &&
-           impl_->reader->keep_alive() && !has_more();
+    if (has_more()) return false;
+    return impl_->alike || (impl_->reader->version >= 11 && impl_->reader->reply.status != 101 &&
+                            impl_->reader->keep_alive());
 }
 
 bool reply_parser::has_more() const {
@@ -175,7 +233,7 @@ bool reply_parser::has_more() const {
 }
 
 bool reply_parser::started() const {
-    return impl_->reader->got_some() || impl_->buffer.size() > 0;
+    return impl_->alike || (impl_->reader && impl_->reader->got_some()) || impl_->buffer.size() > 0;
 }
 
 const std::string& reply_parser::problem() const {

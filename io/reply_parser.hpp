@@ -1,5 +1,6 @@
 // Bytes to replies, without a socket: the one client file that includes Beast, whose incremental parser does
-// the work. Only the headers that a decision may rest on are kept, so that a reply costs few allocations.
+// the work. Only the headers that a decision may rest on are kept, so that a reply costs few allocations; and
+// a reply that begins with the very bytes of the one before, up to its body, is not taken apart again.
 // Limits: 64 KiB of headers (and of a chunk's extensions), 1 MiB of body; more is not the service talking.
 #pragma once
 

@@ -22,9 +22,8 @@ struct reading {
     std::string problem;
 };
 
-reading read_through(std::string_view bytes, std::size_t chunk, bool to_connect) {
+reading read_through(std::string_view bytes, std::size_t chunk, bool to_connect, reply_parser& parser) {
     reading r;
-    reply_parser parser;
     parser.start(to_connect);
     while (r.last == state::more && r.taken < bytes.size()) {
         const auto room = parser.prepare();
@@ -41,6 +40,11 @@ reading read_through(std::string_view bytes, std::size_t chunk, bool to_connect)
     require(!(r.keeps_alive && parser.has_more()), "a connection that says more than asked is not kept");
     r.reply = parser.take();
     return r;
+}
+
+reading read_through(std::string_view bytes, std::size_t chunk, bool to_connect) {
+    reply_parser parser;
+    return read_through(bytes, chunk, to_connect, parser);
 }
 
 void check_reply(const http_reply& reply) {
@@ -70,6 +74,13 @@ FUZZ_TARGET(http_reply) {
                     whole.reply.headers == slow.reply.headers,
                 "in pieces it is the same reply");
         check_reply(whole.reply);
+        reply_parser used;
+        read_through(input, input.size(), to_connect, used);
+        const reading again = read_through(input, input.size(), to_connect, used);
+        require(again.last == whole.last && again.keeps_alive == whole.keeps_alive &&
+                    again.reply.status == whole.reply.status && again.reply.body == whole.reply.body &&
+                    again.reply.headers == whole.reply.headers,
+                "a second time it reads the same");
         const reading exact = read_through(input.substr(0, slow.taken), input.size(), to_connect);
         require(exact.last == state::complete && exact.keeps_alive == slow.keeps_alive, "without what follows as well");
     }

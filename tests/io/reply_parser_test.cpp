@@ -244,4 +244,51 @@ TEST_CASE("reply_parser: after anything at all it starts afresh") {
         }
 }
 
+namespace {
+
+/// All that a parser says of those bytes, as text.
+std::string reading(reply_parser& parser, const std::string& bytes) {
+    parser.start();
+    state now = feed(parser, bytes);
+    std::string said = parser.started() ? "started " : "";
+    if (now == state::more) said += "more ", now = parser.finish();
+    if (now == state::broken) return said + "broken: " + parser.problem();
+    if (now == state::more) return said + "more";
+    said += std::string(parser.keeps_alive() ? "kept " : "") + (parser.has_more() ? "has more " : "");
+    const http_reply got = parser.take();
+    said += std::to_string(got.status) + " " + got.body;
+    for (const auto& [name, value] : got.headers) said += "\n" + name + ": " + value;
+    return said;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "reply_parser: what was read before, also if it began alike, changes nothing of how a reply reads") {
+    std::vector<std::string> replies{
+        "HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 10:00:00 GMT\r\nContent-Length: 5\r\n\r\nfirst",
+        "HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 10:00:00 GMT\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 101 Switching\r\nContent-Length: 0\r\n\r\n"};
+    for (const good_reply& good : good_replies()) replies.push_back(good.bytes);
+    std::size_t read = 0;
+    for (const std::string& before : replies)
+        for (const std::string& reply : {before, replies.front()})
+            for (std::size_t i = 0; i <= reply.size(); ++i)
+                for (const char c : {'\0', '\n', ' ', '0', '1', '9', 'k', '\x80'}) {
+                    std::string changed = reply;
+                    if (i < reply.size())
+                        changed[i] = c;
+                    else if (c != '\0')  // and once as it was
+                        changed += c;
+                    CAPTURE(before);
+                    CAPTURE(changed);
+                    reply_parser fresh, used;
+                    reading(used, before);
+                    REQUIRE(reading(used, changed) == reading(fresh, changed));
+                    REQUIRE(reading(used, changed.substr(0, i)) == reading(fresh, changed.substr(0, i)));
+                    ++read;
+                }
+    MESSAGE(read << " replies");
+}
+
 }  // namespace muster
