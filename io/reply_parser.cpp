@@ -25,7 +25,7 @@ constexpr std::size_t read_size = 16 * 1024;  // one TLS record
 constexpr std::size_t usual_headers = 6;
 constexpr int most_interim_replies = 16;
 constexpr std::size_t longest_remembered = 4096;
-constexpr unsigned tried_unlike = 16;
+constexpr unsigned many_unlike = 16;
 constexpr std::size_t shortest_chunk_end = std::string_view("0\r\n\r\n").size();
 
 bool is_kept(http::field field, beast::string_view name) {
@@ -94,7 +94,7 @@ struct reply_parser::impl {
     bool to_connect = false;
     int interim = 0;
 
-    /// Of the latest reply that came in one piece and left the connection open. The next is likely to begin
+    /// Of a reply of late that came in one piece and left the connection open. The next is likely to begin
     /// with the very same bytes, up to its body: then they mean the same.
     struct {
         std::string bytes;
@@ -103,7 +103,8 @@ struct reply_parser::impl {
         std::size_t body = 0;  ///< length of what follows
     } head;
     std::optional<http_reply> alike;  ///< a reply that began with them
-    unsigned unlike = 0;              ///< replies since there was one
+    unsigned unlike = 0;              ///< replies of late that did not, less those that did
+    unsigned passed_over = 0;         ///< that were not remembered
 
     void renew() {
         reader.reset();
@@ -144,23 +145,25 @@ bool reply_parser::impl::is_like_the_last() {
     const std::string_view body = bytes.substr(head.bytes.size(), head.body);
     alike.emplace(http_reply{.status = head.status, .body = std::string(body), .headers = head.headers});
     buffer.consume(head.bytes.size() + head.body);
-    unlike = 0;
+    if (unlike > 0) --unlike;
     return true;
 }
 
-// Where no two are alike, as each has a number of its own, it is seldom tried.
+// Where few are alike, as each has a number of its own or they come in turn, one of many is remembered.
 void reply_parser::impl::remember(std::string_view whole) {
-    if (++unlike > tried_unlike && unlike % tried_unlike != 0) return;
+    unlike = std::min(unlike + 1, 2 * many_unlike);
+    if (unlike > many_unlike && ++passed_over % many_unlike != 0) return;
     const http_reply& reply = reader->reply;
     const auto length = reader->content_length();
     const bool kept_open = reader->version >= 11 && reader->keep_alive();
     if (reply.status < 200 || !kept_open || to_connect || interim > 0 || reader->chunked() || !length ||
         *length != reply.body.size() || whole.size() - reply.body.size() > longest_remembered)
         return;
-    head.bytes.assign(whole, 0, whole.size() - reply.body.size());
+    head.bytes.clear();  // nothing is remembered, should memory run out midway
     head.status = reply.status;
     head.headers = reply.headers;
     head.body = reply.body.size();
+    head.bytes.assign(whole, 0, whole.size() - reply.body.size());
 }
 
 reply_parser::state reply_parser::impl::parse() {

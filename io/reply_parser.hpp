@@ -22,7 +22,7 @@ class reply_parser {
     reply_parser(const reply_parser&) = delete;
     reply_parser& operator=(const reply_parser&) = delete;
 
-    /// Forgets all and waits for a reply; one to CONNECT has no body.
+    /// Waits for a reply; one to CONNECT has no body. Of those before, only how one of them began is kept.
     void start(bool to_connect = false);
 
     /// Room for the next bytes (at least 16 KiB), valid until the next call.
