@@ -25,12 +25,11 @@ constexpr auto longest_wait = 5s;  // for a place: none stays taken longer
 constexpr auto dear = 500ms;
 constexpr auto first_probe = 1s;
 constexpr int worth_of_cost =
-    60;  // times what a try for more costs, till the next: less than 2 % of the time
+    60;  // times what a try for more costs, till the next: less than 2 % of the time, in little company
 constexpr auto longest_probe = 120s;
 constexpr auto long_way = 5ms;             // there and back: a place is free again before its reply is read
 constexpr std::size_t most_measured = 32;  // in more company a refusal is more likely due to the rate
-constexpr std::size_t much =
-    16;  // company, beyond which the rate may as well be the reason, though it is not measured
+constexpr std::size_t much = 16;           // in more, not measured, it may as well be due to the rate
 constexpr int worth_by_number = 8 * worth_of_cost;
 constexpr int least_worth = 5;
 

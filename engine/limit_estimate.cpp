@@ -12,9 +12,9 @@ constexpr double slowest = 1.0 / 86'400;  // requests a second
 constexpr double longest_burst = 10;      // seconds
 constexpr std::size_t most_marks = 64;
 constexpr std::size_t most_remembered = 4096;
-constexpr double enough_to_prove = 100;  // requests let through: there is such a rate
-constexpr std::ptrdiff_t enough_for_pace = 32;
-constexpr double enough_admitted = 2000;  // between two marks to know a rate well
+constexpr double enough_to_prove = 100;         // requests let through: there is such a rate
+constexpr std::ptrdiff_t enough_for_pace = 32;  // requests, to tell how fast the later half left
+constexpr double enough_admitted = 2000;        // between two marks to know a rate well
 
 double seconds_of(std::chrono::nanoseconds d) {
     return std::chrono::duration<double>(d).count();
