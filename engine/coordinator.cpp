@@ -130,12 +130,12 @@ bool coordinator::shares_company() const noexcept {
     return options_.max_share < 100 && window_.limit_held();
 }
 
-order coordinator::take(instant now) {
+order coordinator::take(instant now, http_request reuse) {
     order o;
     o.slot = scheduler_.take_sendable();
     const task& t = scheduler_.at(o.slot);
     o.lookup = t.must_check;
-    o.request = o.lookup ? build_lookup(t.what) : build_request(t.what);
+    o.request = o.lookup ? build_lookup(t.what) : build_request(t.what, std::move(reuse));
     o.sent = rate_.sent(now);
     o.company = ++in_flight_;
     ++statistics_.requests;

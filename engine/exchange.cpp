@@ -7,6 +7,8 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace muster {
 namespace {
@@ -15,18 +17,28 @@ namespace dom = simdjson::dom;
 
 constexpr std::size_t usual_size = 120;  // of a request's target, and of its body
 
+/// Bytes that stand for themselves in a path (RFC 3986, section 2.3).
+constexpr std::array<bool, 256> unreserved = [] {
+    std::array<bool, 256> table{};
+    for (std::size_t c = 0; c < 128; ++c) table[c] = is_ascii_alphanumeric(static_cast<char>(c));
+    for (const unsigned char c : {'-', '_', '.', '~'}) table[c] = true;
+    return table;
+}();
+
+// Nearly all bytes stand for themselves, so runs of them are appended at once.
 void append_percent_encoded(std::string& out, std::string_view text) {
     constexpr std::string_view digits = "0123456789ABCDEF";
-    for (const char c : text) {
-        if (is_ascii_alphanumeric(c) || c == '-' || c == '_' || c == '.' || c == '~') {
-            out += c;
-        } else {
-            const auto byte = static_cast<unsigned char>(c);
-            out += '%';
-            out += digits[byte >> 4U];
-            out += digits[byte & 15U];
-        }
+    std::size_t run = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        if (unreserved[byte]) continue;
+        out += text.substr(run, i - run);
+        run = i + 1;
+        out += '%';
+        out += digits[byte >> 4U];
+        out += digits[byte & 15U];
     }
+    out += text.substr(run);
 }
 
 void append_member(std::string& body, field f, std::string_view value) {
@@ -119,9 +131,11 @@ void read_actual(const operation& op, const row& r, const dom::object& from, loo
 
 }  // namespace
 
-http_request build_request(const row& r) {
+http_request build_request(const row& r, http_request reuse) {
     const operation& op = operation_of(r.operation());
-    http_request request{.method = op.method, .target = {}, .body = {}};
+    http_request request = std::move(reuse);
+    request.method = op.method;
+    request.body.clear();
     request.target.reserve(usual_size);
     request.body.reserve(usual_size);
     const auto hole = op.path.find("{}");

@@ -45,8 +45,8 @@ struct lookup_reading {
     service_details details;
 };
 
-/// The request of a valid row.
-http_request build_request(const row& r);
+/// The request of a valid row. `reuse` is a request that is done with: its memory is used again.
+http_request build_request(const row& r, http_request reuse = {});
 /// The request that asks what became of a row's token or device.
 http_request build_lookup(const row& r);
 

@@ -37,9 +37,8 @@ bool is_c1_control(std::string_view text, std::size_t at) noexcept {
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-               return ascii_lower(x) == ascii_lower(y);
-           });
+    const auto same_letter = [](char x, char y) { return ascii_lower(x) == ascii_lower(y); };
+    return a.size() == b.size() && (a == b || std::equal(a.begin(), a.end(), b.begin(), same_letter));
 }
 
 std::string to_lower(std::string_view text) {

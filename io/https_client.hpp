@@ -11,6 +11,7 @@
 #include <boost/system/result.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,8 +51,9 @@ class https_context {
     [[nodiscard]] virtual const https_settings& settings() const noexcept = 0;
 };
 
-/// A reply, or what kept it from coming.
-using exchange_result = boost::system::result<http_reply, transport_failure>;
+/// A reply, which the client keeps until it connects, exchanges again or is gone; or what kept it from
+/// coming.
+using exchange_result = boost::system::result<std::reference_wrapper<const http_reply>, transport_failure>;
 
 class https_client {
   public:

@@ -134,7 +134,7 @@ net::awaitable<result<void>> https_connection::tunnel(unsigned life) {
         state = parser_.commit(got);
     }
     if (state == reply_parser::state::broken) co_return failure(what, "its answer is not valid HTTP");
-    const unsigned status = parser_.take().status;
+    const unsigned status = parser_.reply().status;
     if (status < 200 || status > 299)
         co_return failure(what, fmt::format("it answered {}; {}", status, proxy_advice(status)));
     if (parser_.has_more()) co_return failure(what, "it sent more than its answer");

@@ -13,7 +13,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <iterator>
+#include <functional>
 #include <utility>
 
 namespace muster {
@@ -72,7 +72,7 @@ std::optional<transport_failure> https_connection::write_request(const http_requ
     if (request.method.empty() || !all_visible(request.method))
         return not_sent("the request was not sent: its method holds a character that must not be there");
     const std::string& base_path = context_->settings().server.base_path;
-    if (!request.target.starts_with('/') || !all_visible(request.target) || !all_visible(base_path))
+    if (!request.target.starts_with('/') || !all_visible(request.target))
         return not_sent("the request was not sent: its target holds a character that must not be there");
     const std::size_t line = request.method.size() + 1 + base_path.size() + request.target.size();
     if (line > line_end_ || bearer != std::string_view(request_).substr(bearer_begin_, bearer_size_)) {
@@ -89,15 +89,17 @@ std::optional<transport_failure> https_connection::write_request(const http_requ
     make_room(bearer_begin_ + bearer_size_ + request.body.size() + usual_line_size);
     request_begin_ = line_end_ - line;
     char* at = request_.data() + request_begin_;
-    at = std::ranges::copy(request.method, at).out;
+    at += request.method.copy(at, request.method.size());
     *at++ = ' ';
-    at = std::ranges::copy(base_path, at).out;
-    std::ranges::copy(request.target, at);
+    at += base_path.copy(at, base_path.size());
+    request.target.copy(at, request.target.size());
     request_.resize(bearer_begin_ + bearer_size_ + 2);
     const bool may_have_body = request.method != "GET" && request.method != "DELETE";
     if (!request.body.empty()) request_.append("Content-Type: application/json\r\n");
-    if (!request.body.empty() || may_have_body)
-        fmt::format_to(std::back_inserter(request_), "Content-Length: {}\r\n", request.body.size());
+    if (!request.body.empty() || may_have_body) {
+        const fmt::format_int length(request.body.size());
+        request_.append("Content-Length: ").append(length.data(), length.size()).append("\r\n");
+    }
     request_.append("\r\n").append(request.body);
     return std::nullopt;
 }
@@ -142,13 +144,11 @@ transport_failure https_connection::why_not(unsigned life) const {
     return out;
 }
 
-http_reply https_connection::finish_exchange() {
+const http_reply& https_connection::finish_exchange() {
     busy_ = false;
     deadline_.clear();
-    const bool kept = parser_.keeps_alive() && stream_.quiet();
-    http_reply reply = parser_.take();
-    if (!kept) drop(true);
-    return reply;
+    if (!parser_.keeps_alive() || !stream_.quiet()) drop(true);
+    return parser_.reply();
 }
 
 net::awaitable<exchange_result> https_connection::exchange(std::shared_ptr<https_connection> self,
@@ -179,7 +179,8 @@ net::awaitable<exchange_result> https_connection::exchange(std::shared_ptr<https
         if (life != my.life_ || my.deadline_.expired()) break;
         my.stream_.waited(my.step_, got, failed);
     }
-    if (life == my.life_ && my.parsed_ == reply_parser::state::complete) co_return my.finish_exchange();
+    if (life == my.life_ && my.parsed_ == reply_parser::state::complete)
+        co_return std::cref(my.finish_exchange());
     transport_failure failure = my.why_not(life);
     failure.maybe_received = my.stream_.sent() != sent_before;
     if (life == my.life_) my.drop(false);

@@ -59,7 +59,7 @@ class https_connection {
     /// not.
     [[nodiscard]] bool advance();
     [[nodiscard]] transport_failure why_not(unsigned life) const;
-    http_reply finish_exchange();
+    const http_reply& finish_exchange();
 
     void drop(bool politely);
     void interrupt();
@@ -72,7 +72,7 @@ class https_connection {
     deadline::clock::time_point due_;  ///< of the connect under way, over all its phases
     trust_problem trust_;
     std::weak_ptr<lookup> lookup_;
-    std::string request_;  ///< reused; holds the bearer token, so it is wiped at the end
+    std::string request_;            ///< reused; holds the bearer token, so it is wiped at the end
     std::size_t request_begin_ = 0;  ///< of the request in it; its line ends at line_end_
     std::size_t line_end_ = 0;
     std::size_t bearer_begin_ = 0;

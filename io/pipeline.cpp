@@ -44,6 +44,7 @@ struct worker {
     bool reused = false;   // the connection has brought a reply
     instant idle_since{};  // while in idle_connected
     std::optional<order> todo;
+    http_request spent;  // the latest: its memory is used again
 };
 
 }  // namespace
@@ -78,6 +79,7 @@ struct pipeline::impl {
     std::size_t connecting = 0;
     instant timer_set_for{};
     bool pump_posted = false;
+    moment pumped{};         // when orders were handed out last
     bool finishing = false;  // finish() was called: only the journal is waited for
     bool ended = false;
     std::optional<error> storage_failure;
@@ -108,9 +110,8 @@ struct pipeline::impl {
     // ---- rows
 
     // Reads rows until the coordinator has enough. False when there is more to read at once.
-    bool read_rows() {
+    bool read_rows(wall_time at) {
         if (!more_rows || !coord.wants_rows()) return true;
-        const wall_time at = now().wall;
         for (std::size_t n = 0; more_rows && coord.wants_rows(); ++n) {
             if (n == rows_per_slice) return false;
             auto got = pass->records().next(current);
@@ -158,21 +159,27 @@ struct pipeline::impl {
 
     // ---- the pump: after every event, everything that can go on goes on
 
-    void pump() {
+    void pump() { pump(now()); }
+
+    // `at`: now. An event that asked for the time already passes it on, as asking costs a part of every row.
+    void pump(moment at) {
         if (ended) return;
-        if (!read_rows()) post_pump();
-        const instant at = std::chrono::steady_clock::now();
-        coord.prepare(at);
-        hand_out_orders(at);
-        open_connections(at);
-        flush(at);
+        if (!read_rows(at.wall)) {
+            post_pump();
+            at = now();
+        }
+        pumped = at;
+        coord.prepare(at.mono);
+        hand_out_orders(at.mono);
+        open_connections(at.mono);
+        flush(at.mono);
         if (coord.done() && !finishing) {
             finishing = true;
             coord.finish(elapsed());
-            flush(at);
+            flush(at.mono);
         }
         if (finishing && parts.journal.settled()) return end();
-        set_timer(at);
+        set_timer(at.mono);
     }
 
     void post_pump() {
@@ -193,7 +200,7 @@ struct pipeline::impl {
                 idle_unconnected.push_back(w);
                 continue;
             }
-            w->todo = coord.take(at);
+            w->todo = coord.take(at, std::move(w->spent));
             w->wake.cancel();
         }
     }
@@ -215,13 +222,14 @@ struct pipeline::impl {
     void flush(instant at) {
         if (!finishing && coord.sync_due(at) > at) return;
         parts.journal.flush([this](result<std::uint64_t> position) {
+            const moment synced = now();
             if (position) {
-                coord.durable(*position, now());
+                coord.durable(*position, synced);
             } else {
                 storage_failure = position.error();
                 return end();
             }
-            pump();
+            pump(synced);
         });
     }
 
@@ -295,7 +303,7 @@ struct pipeline::impl {
 
     net::awaitable<void> exchange(worker& w) {
         tokens_refused();
-        const auto bearer = parts.tokens.current(std::chrono::system_clock::now());
+        const auto bearer = parts.tokens.current(pumped.wall);
         if (!bearer) {
             coord.returned(*w.todo);
             coord.stop(end_reason::not_authorised, bearer.error().message);
@@ -307,20 +315,21 @@ struct pipeline::impl {
         w.todo->generation = (*bearer)->generation();
         auto outcome = co_await w.client.exchange(w.todo->request, (*bearer)->text());
         if (ended) co_return;
-        const order o = std::move(*w.todo);
+        order o = std::move(*w.todo);
         w.todo.reset();
         const moment at = now();
         if (outcome) {
             gap.reached();
             reuse.answered(w.reused);
             w.reused = true;
-            if (!coord.replied(o, *outcome, at) || !reuse.allowed()) w.client.close();
+            if (!coord.replied(o, outcome->get(), at) || !reuse.allowed()) w.client.close();
         } else {
             if (!outcome.error().timed_out) reuse.broke(w.reused);
             coord.failed(o, outcome.error(), at);
         }
+        w.spent = std::move(o.request);
         idle(w, at.mono);
-        pump();
+        pump(at);
     }
 
     void idle(worker& w, instant at) {

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <utility>
 
 namespace muster {
 namespace {
@@ -98,17 +97,16 @@ struct reply_parser::impl {
     /// with the very same bytes, up to its body: then they mean the same.
     struct {
         std::string bytes;
-        unsigned status = 0;
-        header_list headers;
         std::size_t body = 0;  ///< length of what follows
+        http_reply reply;      ///< the latest that began so
     } head;
-    std::optional<http_reply> alike;  ///< a reply that began with them
-    unsigned unlike = 0;              ///< replies of late that did not, less those that did
-    unsigned passed_over = 0;         ///< that were not remembered
+    bool alike = false;        ///< the reply of this exchange began so
+    unsigned unlike = 0;       ///< replies of late that did not, less those that did
+    unsigned passed_over = 0;  ///< that were not remembered
 
     void renew() {
         reader.reset();
-        alike.reset();
+        alike = false;
     }
 
     reply_reader& begun() {
@@ -142,8 +140,8 @@ bool reply_parser::impl::is_like_the_last() {
     const std::string_view bytes = received();
     if (reader || to_connect || interim > 0 || head.bytes.empty()) return false;
     if (bytes.size() < head.bytes.size() + head.body || !bytes.starts_with(head.bytes)) return false;
-    const std::string_view body = bytes.substr(head.bytes.size(), head.body);
-    alike.emplace(http_reply{.status = head.status, .body = std::string(body), .headers = head.headers});
+    head.reply.body = bytes.substr(head.bytes.size(), head.body);
+    alike = true;
     buffer.consume(head.bytes.size() + head.body);
     if (unlike > 0) --unlike;
     return true;
@@ -160,8 +158,8 @@ void reply_parser::impl::remember(std::string_view whole) {
         *length != reply.body.size() || whole.size() - reply.body.size() > longest_remembered)
         return;
     head.bytes.clear();  // nothing is remembered, should memory run out midway
-    head.status = reply.status;
-    head.headers = reply.headers;
+    head.reply.status = reply.status;
+    head.reply.headers = reply.headers;
     head.body = reply.body.size();
     head.bytes.assign(whole, 0, whole.size() - reply.body.size());
 }
@@ -221,8 +219,8 @@ reply_parser::state reply_parser::finish() {
     return impl_->reader->is_done() ? state::complete : state::more;
 }
 
-http_reply reply_parser::take() {
-    return std::move(impl_->alike ? *impl_->alike : impl_->reader->reply);
+const http_reply& reply_parser::reply() const {
+    return impl_->alike ? impl_->head.reply : impl_->reader->reply;
 }
 
 bool reply_parser::keeps_alive() const {

@@ -22,7 +22,7 @@ class reply_parser {
     reply_parser(const reply_parser&) = delete;
     reply_parser& operator=(const reply_parser&) = delete;
 
-    /// Waits for a reply; one to CONNECT has no body. Of those before, only how one of them began is kept.
+    /// Waits for a reply; one to CONNECT has no body. Of those before, only one that was short is kept.
     void start(bool to_connect = false);
 
     /// Room for the next bytes (at least 16 KiB), valid until the next call.
@@ -34,8 +34,8 @@ class reply_parser {
     /// The peer said in an orderly way that nothing follows: this completes a body that has no other end.
     state finish();
 
-    /// After state::complete: the reply, which moves out.
-    [[nodiscard]] http_reply take();
+    /// After state::complete: the reply, valid until the next start().
+    [[nodiscard]] const http_reply& reply() const;
 
     /// After state::complete: the connection may serve another request (HTTP/1.1, no `Connection: close`, the
     /// body had an end of its own, and nothing follows the reply).

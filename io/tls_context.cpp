@@ -38,6 +38,8 @@ result<void> check_settings(const https_settings& settings) {
             if (c < 0x20 || c > 0x7e)
                 return error(errc::usage,
                              "the address of the service or the proxy holds a control character");
+    if (settings.server.base_path.find(' ') != std::string::npos)
+        return error(errc::usage, "the path of the service's address holds a space");
     return {};
 }
 

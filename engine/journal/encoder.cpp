@@ -79,7 +79,7 @@ void journal_encoder::put_text(std::string_view text) {
 
 std::uint64_t journal_encoder::phrase(std::string_view text) {
     if (text.size() > max_phrase_bytes) return 0;
-    const auto known = phrases_.find(std::string(text));
+    const auto known = phrases_.find(text);
     if (known != phrases_.end()) return known->second;
     if (phrases_.size() >= max_phrases) return 0;
     begin(record_type::phrase);

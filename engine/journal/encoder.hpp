@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,7 +56,13 @@ class journal_encoder {
     std::uint64_t taken_ = 0;  // bytes handed out so far, or read before
     std::string buffer_;
     std::size_t record_start_ = 0;
-    std::unordered_map<std::string, std::uint64_t> phrases_;
+    struct text_hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const noexcept {
+            return std::hash<std::string_view>()(text);
+        }
+    };
+    std::unordered_map<std::string, std::uint64_t, text_hash, std::equal_to<>> phrases_;
 };
 
 }  // namespace muster

@@ -1,9 +1,14 @@
 #include "engine/exchange.hpp"
 
+#include "engine/text.hpp"
 #include "tests/support/rows.hpp"
 
 #include <doctest/doctest.h>
 #include <simdjson.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
 
 using namespace muster;
 using namespace muster::test;
@@ -31,7 +36,37 @@ TEST_CASE("requests: each operation's is the one of its seed") {
     CHECK(r.body == R"({"deviceSerialNumber":"140100080","userId":")" + user_a + "\"}");
 }
 
+TEST_CASE("requests: one built in the memory of any other is as one built afresh") {
+    const std::vector<owned_row> rows{
+        {0, operation_id::assign, "000123456789", user_a, "My \"SecurID\" Token 789"},
+        {1, operation_id::assign, "7", "a/b", std::string(300, 'n')},
+        {2, operation_id::enable, "1231314525"},
+        {3, operation_id::disable, "1231314525", std::string(200, '%')},
+        {4, operation_id::enable_ds100, "140100080"}};
+    const auto is_same = [](const http_request& a, const http_request& b) {
+        return a.method == b.method && a.target == b.target && a.body == b.body;
+    };
+    for (const owned_row& before : rows)
+        for (const owned_row& r : rows) {
+            const auto fresh = build_request(r.what);
+            CHECK(is_same(build_request(r.what, build_request(before.what)), fresh));
+            CHECK(is_same(build_request(r.what, build_lookup(before.what)), fresh));
+        }
+}
+
 TEST_CASE("requests: the user ID is percent-encoded, whatever it holds") {
+    std::string all;
+    for (int c = 1; c < 256; ++c) all += static_cast<char>(c);
+    const owned_row any(0, operation_id::enable, "1", all);
+    const std::string target = build_request(any.what).target;
+    std::string decoded;
+    for (std::size_t i = std::string_view("/v1/users/").size(); target[i] != '/'; ++i) {
+        const bool encoded = target[i] == '%';
+        CHECK((encoded || is_ascii_alphanumeric(target[i]) || std::string_view("-_.~").find(target[i]) != std::string_view::npos));
+        decoded += encoded ? static_cast<char>(std::stoi(target.substr(i + 1, 2), nullptr, 16)) : target[i];
+        if (encoded) i += 2;
+    }
+    CHECK(decoded == all);
     const owned_row evil(0, operation_id::enable, "1", "../a b\r\n%2f?#\xC3\xA9");
     CHECK(build_request(evil.what).target == "/v1/users/..%2Fa%20b%0D%0A%252f%3F%23%C3%A9/sidTokens/enable");
 }

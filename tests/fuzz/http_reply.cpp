@@ -38,7 +38,7 @@ reading read_through(std::string_view bytes, std::size_t chunk, bool to_connect,
     if (r.last != state::complete) return r;
     r.keeps_alive = parser.keeps_alive();
     require(!(r.keeps_alive && parser.has_more()), "a connection that says more than asked is not kept");
-    r.reply = parser.take();
+    r.reply = parser.reply();
     return r;
 }
 

@@ -100,7 +100,7 @@ TEST_CASE(
             peer.hang();
         });
         client_bench bench(server.port());
-        const exchange_result got = bench.exchange();
+        const auto got = bench.exchange();
         if (size == whole.size()) {
             CHECK(got.has_value());
             while (bench.client().usable()) std::this_thread::yield();

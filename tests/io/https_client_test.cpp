@@ -37,7 +37,7 @@ TEST_CASE("https_client: the request and the reply are what they should be") {
                        "X-Rate-Limit-Reset: 9\r\nSet-Cookie: no\r\nServer: no\r\nLocation: l\r\n"));
     });
     client_bench bench(server.port());
-    const exchange_result got = bench.exchange();
+    const auto got = bench.exchange();
     REQUIRE(got.has_value());
     CHECK(got->status == 429);
     CHECK(got->body == "{}");
@@ -62,7 +62,7 @@ TEST_CASE("https_client: one connection serves many requests") {
     const tls_server server(good_certificate(), always(reply_text(200, R"({"a":1})")));
     client_bench bench(server.port());
     for (int i = 0; i < 200; ++i) {
-        const exchange_result got = bench.exchange();
+        const auto got = bench.exchange();
         REQUIRE(got.has_value());
         CHECK(got->body == R"({"a":1})");
         CHECK(bench.client().usable());
@@ -79,7 +79,7 @@ TEST_CASE("https_client: a request without a body") {
     });
     client_bench bench(server.port());
     bench.request = {"GET", "/v2/users/u/devices", ""};
-    const exchange_result got = bench.exchange();
+    const auto got = bench.exchange();
     REQUIRE(got.has_value());
     CHECK(got->status == 204);
     CHECK_FALSE(holds(seen, "Content-"));
@@ -112,7 +112,7 @@ TEST_CASE("https_client: replies in every form that HTTP/1.1 allows") {
             if (f.expected != "to the end") peer.hang();
         });
         client_bench bench(server.port());
-        const exchange_result got = bench.exchange();
+        const auto got = bench.exchange();
         REQUIRE_MESSAGE(got.has_value(), f.reply.substr(0, 60));
         CHECK(got->body == f.expected);
         CHECK_MESSAGE(bench.client().usable() == f.kept, f.reply.substr(0, 60));
@@ -129,7 +129,7 @@ TEST_CASE(
     });
     client_bench bench(server.port());
     for (int i = 0; i < 20; ++i) {
-        const exchange_result got = bench.exchange();
+        const auto got = bench.exchange();
         // The close that nobody announced may come between usable() and the request.
         if (got.has_error()) continue;
         CHECK(got->body == "x");

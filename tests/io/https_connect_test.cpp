@@ -127,6 +127,17 @@ TEST_CASE("https_connect: a CA file that is missing or empty of certificates is 
     }
 }
 
+TEST_CASE("https_connect: an address whose path would split the request line is a usage error") {
+    for (const std::string& bad : {std::string("/a b"), std::string("/a\r\nX: y"), std::string("/\x7f")}) {
+        client_bench bench("1");
+        bench.settings.server.base_path = bad;
+        const auto context = https_context::create(bench.settings);
+        REQUIRE(context.has_error());
+        CHECK(context.error().is(errc::usage));
+        CHECK_FALSE(holds(context.error().message, bad));
+    }
+}
+
 TEST_CASE("https_connect: TLS 1.2 is spoken, 1.1 is not") {
     const tls_server modest(good_certificate(), greet, TLS1_2_VERSION);
     client_bench good(modest.port());
@@ -238,7 +249,7 @@ TEST_CASE("https_connect: through a proxy, with a password") {
         const test::tcp_server through(proxy(version + " 200 Connection established\r\n\r\n", asked, target));
         client_bench bench(server.port());
         bench.settings.proxy = proxy_endpoint{"127.0.0.1", through.port(), "Basic dXNlcjpwYXNz"};
-        const exchange_result got = bench.exchange();
+        const auto got = bench.exchange();
         REQUIRE(got.has_value());
         CHECK(got->body == "hello");
         CHECK(asked.starts_with("CONNECT localhost:" + server.port() + " HTTP/1.1\r\nHost: localhost:"));

@@ -65,7 +65,7 @@ void check_reads(reply_parser& parser, state now, const good_reply& want) {
     if (!want.ends_itself && now == state::more) now = parser.finish();
     REQUIRE(now == state::complete);
     CHECK(parser.keeps_alive() == want.kept);
-    const http_reply got = parser.take();
+    const http_reply got = parser.reply();
     CHECK(got.status == want.status);
     CHECK(got.body == want.body);
 }
@@ -165,7 +165,7 @@ TEST_CASE("reply_parser: with any byte changed to any other, it reads, waits or 
                 if (now == state::more) now = parser.finish();
                 if (now == state::broken) ++refused;
                 if (now != state::complete) continue;
-                const http_reply got = parser.take();
+                const http_reply got = parser.reply();
                 if (got.status > 999 || got.body.size() > good.bytes.size()) FAIL_CHECK(changed);
             }
     CHECK(refused > changes / 4);
@@ -255,7 +255,7 @@ std::string reading(reply_parser& parser, const std::string& bytes) {
     if (now == state::broken) return said + "broken: " + parser.problem();
     if (now == state::more) return said + "more";
     said += std::string(parser.keeps_alive() ? "kept " : "") + (parser.has_more() ? "has more " : "");
-    const http_reply got = parser.take();
+    const http_reply got = parser.reply();
     said += std::to_string(got.status) + " " + got.body;
     for (const auto& [name, value] : got.headers) said += "\n" + name + ": " + value;
     return said;

@@ -23,12 +23,10 @@ template <typename T>
 T run(boost::asio::io_context& io, boost::asio::awaitable<T> work) {
     std::optional<T> out;
     std::exception_ptr thrown;
-    boost::asio::co_spawn(io, std::move(work), [&](std::exception_ptr failed, T value) {
-        thrown = failed;
-        out.emplace(std::move(value));
-    });
+    const auto keep = [&]() -> boost::asio::awaitable<void> { out.emplace(co_await std::move(work)); };
+    boost::asio::co_spawn(io, keep, [&](std::exception_ptr failed) { thrown = failed; });
     io.restart();
-    while (!out) io.run_one();
+    while (!out && !thrown) io.run_one();
     if (thrown) std::rethrow_exception(thrown);
     return std::move(*out);
 }
@@ -66,13 +64,18 @@ class client_bench {
 
     result<void> connect() { return run(io, client().connect()); }
 
+    /// What became of an exchange, with the reply itself: the client keeps its own only until the next.
+    using kept_result = boost::system::result<http_reply, transport_failure>;
+
     /// Connects when needed, as the pipeline does, and sends `request`.
-    exchange_result exchange() {
+    kept_result exchange() {
         if (!client().usable()) {
             const result<void> connected = connect();
             REQUIRE_MESSAGE(connected.has_value(), (connected.has_error() ? connected.error().message : ""));
         }
-        return run(io, client().exchange(request, bearer));
+        const exchange_result got = run(io, client().exchange(request, bearer));
+        if (got) return got->get();
+        return got.error();
     }
 
     boost::asio::io_context io{1};
@@ -94,7 +97,8 @@ inline auto always(std::string reply) {
     };
 }
 
-inline transport_failure failure_of(const exchange_result& got) {
+template <typename Result>
+transport_failure failure_of(const Result& got) {
     REQUIRE(got.has_error());
     return got.error();
 }
