@@ -28,6 +28,8 @@ constexpr double kept_far_away = 0.85;  // of an assumed rate, after each wait
 constexpr double quick = 0.5;  // seconds: replies that take longer leave in doubt what was let through when
 constexpr double wall_after = 0.25;       // seconds of silence that make a wait of its own
 constexpr double well_known = 0.02;       // a rate that is less in doubt is not overrun by chance
+constexpr double hardly_known = 0.5;      // a rate that is more in doubt: as much so is what is kept besides it
+constexpr double told_at_least = 1;       // seconds: services tell whole ones
 constexpr double telling_part = 0.2;      // of its doubt: a rate that is less by so much tells of others
 constexpr double least_tried = 0.2;       // requests a second, while the rate is not known
 constexpr double tried_if_told = 8;       // requests, in the time so far: a whole second may be told for less
@@ -418,8 +420,11 @@ void rate_controller::recovered(const departure& d, instant now) {
     // If others took what there was when the service said that it would be open, that is no refusal's price.
     const double lost =
         told_ && !window_.is_window() ? std::min(paused, std::max(told_wait_, 1.0) + latency_) : paused;
-    // What the limit keeps meanwhile makes up for it, unless others take that.
-    const double made_up = others_.present() ? 0 : limit_.burst() / limit_.rate();
+    // What the limit keeps meanwhile makes up for it, unless others take that. While it is hardly known how
+    // much that is, it may be little, where a whole second was told for less.
+    const bool doubtful = told_ && told_wait_ <= told_at_least && rate_known() &&
+                          limit_.uncertainty() > hardly_known;
+    const double made_up = others_.present() || doubtful ? 0 : limit_.burst() / limit_.rate();
     if (!unasked) cost_ = due ? std::max(0.0, lost - made_up) : 0;
     // What seems a window may be what others leave.
     if (window_.is_window() && (window_.proven() || !others_.present()))

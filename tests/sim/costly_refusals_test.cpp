@@ -35,6 +35,18 @@ TEST_CASE("costly refusals: four processes on a limit that has a second waited u
     }
 }
 
+TEST_CASE("costly refusals: what others left at first is not taken for a burst that makes up for the waits") {
+    for (const unsigned seed : {11U, 18U, 22U, 27U}) {
+        CAPTURE(seed);
+        token_bucket limit(200, 20);
+        scenario s;
+        s.processes = 4;
+        s.told = hint::retry_after;
+        const auto r = simulate(s, limit, {.latency = 0.1}, {}, seed);
+        CHECK(static_cast<double>(r.total(0, 60).accepted) > 0.84 * 60 * 200);
+    }
+}
+
 TEST_CASE("costly refusals: a limit that keeps nothing is used, also where replies take their time") {
     for (const seconds latency : {0.005, 0.02, 0.1})
         for (const unsigned seed : {1U, 2U, 3U, 4U, 5U}) {
