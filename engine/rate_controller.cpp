@@ -26,14 +26,14 @@ constexpr double no_time = 0.01;        // seconds: a try that is answered soone
 constexpr double far_away = 0.25;       // seconds that a reply takes: the run is a good deal further by then
 constexpr double kept_far_away = 0.85;  // of an assumed rate, after each wait
 constexpr double quick = 0.5;  // seconds: replies that take longer leave in doubt what was let through when
-constexpr double wall_after = 0.25;       // seconds of silence that make a wait of its own
-constexpr double well_known = 0.02;       // a rate that is less in doubt is not overrun by chance
-constexpr double hardly_known = 0.5;      // a rate that is more in doubt: as much so is what is kept besides it
-constexpr double told_at_least = 1;       // seconds: services tell whole ones
-constexpr double telling_part = 0.2;      // of its doubt: a rate that is less by so much tells of others
-constexpr double least_tried = 0.2;       // requests a second, while the rate is not known
-constexpr double tried_if_told = 8;       // requests, in the time so far: a whole second may be told for less
-constexpr double after_opening = 0.05;    // seconds that one tries later than a window is to open
+constexpr double wall_after = 0.25;     // seconds of silence that make a wait of its own
+constexpr double well_known = 0.02;     // a rate that is less in doubt is not overrun by chance
+constexpr double hardly_known = 0.5;    // a rate that is more in doubt: as much so is what is kept besides it
+constexpr double told_at_least = 1;     // seconds: services tell whole ones
+constexpr double telling_part = 0.2;    // of its doubt: a rate that is less by so much tells of others
+constexpr double least_tried = 0.2;     // requests a second, while the rate is not known
+constexpr double tried_if_told = 8;     // requests, in the time so far: a whole second may be told for less
+constexpr double after_opening = 0.05;  // seconds that one tries later than a window is to open
 constexpr double slowest = 1.0 / 86'400;  // requests a second
 
 double seconds_of(std::chrono::nanoseconds d) {
@@ -250,76 +250,61 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         shared_ = false;
         forget_refusals(now);
     }
-    const bool first = !limited_;
-    // Less was sent than the limit lets through, as far as it is known: others use it too.
-    const double pace_then = limited_ ? std::min(pace(now), options_.max_rate.value_or(surely_many)) : 0;
-    const double rate_then = limit_.rate();
-    const double doubt = limit_.uncertainty();
-    const bool knew = limit_.weight() >= 20;
-    // Where a refusal is dear, the pace begins below the rate: refused there, it is hardly by chance.
-    const double overrun_by_chance = cost_ > dear ? 0 : well_known;
-    bool overtaken = limited_ && !free_ && knew &&
-                     pace_then < rate_then * (doubt > well_known ? 1 + doubt : 1 - overrun_by_chance);
+    const expectation before{
+        .pace = limited_ ? std::min(pace(now), options_.max_rate.value_or(surely_many)) : 0,
+        .rate = limit_.rate(),
+        .doubt = limit_.uncertainty(),
+        .founded = limited_ && limit_.weight() >= 20};
     limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
-    // But it is no sign of others where the time before it shows the rate that was known, or nothing. (Where
-    // each costs time, it takes the very same to trust that others are gone.)
-    const double latest = limit_.latest_rate();
-    const bool trusting = cost_ <= dear || !others_.present();
-    const bool the_same = std::abs(latest / rate_then - 1) < well_known;
-    if (latest <= 0 || (trusting ? latest > rate_then * (1 - telling_part * doubt) : the_same))
-        overtaken = false;
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
-    if (first) {
+    if (!limited_) {
         limited_ = true;
-        first_refused_ = since_ = now;
+        first_refused_ = now;
         let_through_ = 0;
         base_ = limit_.rate() / 2;
     } else {
         learnt_at_ = latest_;
-        // While a cheap limit is still looked for, one refusal follows the other, whoever else is there; and
-        // the end of a window says nothing of anyone, unless it may be no window, but what others leave.
-        const bool window_ended = used_up && (window_.proven() || !others_.present());
-        const bool telling = (knew || cost_ > dear) && !window_ended;
-        if (new_episode)
-            others_.refused({.accepted = accepted_,
-                             .times_rate = !trusting && the_same ? 1 : pace_then / rate_then,
-                             .telling = telling,
-                             .unexplained = overtaken,
-                             .costly = cost_ > dear,
-                             .after_wait = seconds_of(d.at - window_.opened_at())});
+        if (new_episode) look_for_others(d, before, used_up);
         if (!others_.present())
             base_ = below_limit();
         else if (new_episode)
-            base_ = neighbours::cut(pace_then, limit_.rate(), cost_ > dear);
+            base_ = neighbours::cut(before.pace, limit_.rate(), cost_ > dear);
         if (free_) limit_.burst_at_most(free_accepted_);
-        if (new_episode) since_ = now;
     }
+    if (new_episode) since_ = now;
     free_ = false;
     credit_ = 0;
-    if (hint.wait) {
-        const double margin = std::uniform_real_distribution<double>(0.01, 0.06)(random);
-        wait_until(now + *hint.wait + span_of(margin), now);
-        told_ = true;
-        const double told_wait = std::chrono::duration<double>(*hint.wait).count();
-        told_wait_ = std::max(told_wait_, told_wait);
-        closed_ += told_wait;
-    } else if (fresh) {
-        // So few, and then closed before half of them came through again: that was no window, but others who
-        // took what there was.
-        if (!waiting_ && window_.is_window() && window_.of_few() && window_.closed_early()) {
-            window_ = {};
-            window_.begin(now);
-            limit_.start_anew();
-            cost_ = 0;
-        }
-        if (streak_ >= 2 || window_.used_up()) {
-            wait_in_silence(now, random);
-        } else {
-            next_ = std::max(next_, now + span_of(1 / std::max(base_, slowest)));
-            cost_ /= 2;
-        }
-    }
+    if (hint.wait)
+        wait_as_told(*hint.wait, now, random);
+    else if (fresh)
+        wait_untold(now, random);
+}
+
+// A refusal after a time without one, at a limit that is not new: do others take of it?
+void rate_controller::look_for_others(const departure& d, const expectation& before, bool used_up) {
+    const bool costly = cost_ > dear;
+    // Less was sent than the limit lets through, as far as it was known. (Where a refusal is dear, the pace
+    // begins below the rate: refused there, it is hardly by chance.)
+    const double overrun_by_chance = costly ? 0 : well_known;
+    const double none_expected =
+        before.rate * (before.doubt > well_known ? 1 + before.doubt : 1 - overrun_by_chance);
+    // But it is no sign of others where the time before it shows the rate that was known, or nothing. (Where
+    // each costs time, it takes the very same to trust that others are gone.)
+    const double latest = limit_.latest_rate();
+    const bool the_same = std::abs(latest / before.rate - 1) < well_known;
+    const bool trusting = !costly || !others_.present();
+    const bool less = trusting ? latest <= before.rate * (1 - telling_part * before.doubt) : !the_same;
+    // While a cheap limit is still looked for, one refusal follows the other, whoever else is there; and the
+    // end of a window says nothing of anyone, unless it may be no window, but what others leave.
+    const bool window_ended = used_up && (window_.proven() || !others_.present());
+    others_.refused(
+        {.accepted = accepted_,
+         .times_rate = !trusting && the_same ? 1 : before.pace / before.rate,
+         .telling = (before.founded || costly) && !window_ended,
+         .unexplained = before.founded && !free_ && before.pace < none_expected && latest > 0 && less,
+         .costly = costly,
+         .after_wait = seconds_of(d.at - window_.opened_at())});
 }
 
 void rate_controller::pause(const departure& d, instant now, const limit_hint& hint, random_source& random,
@@ -349,6 +334,31 @@ void rate_controller::wait_until(instant until, instant now) {
     since_ = until;
     waited_ += seconds_of(until - from);
     parked_until_ = until;
+}
+
+void rate_controller::wait_as_told(std::chrono::milliseconds told, instant now, random_source& random) {
+    const double margin = std::uniform_real_distribution<double>(0.01, 0.06)(random);
+    wait_until(now + told + span_of(margin), now);
+    told_ = true;
+    told_wait_ = std::max(told_wait_, seconds_of(told));
+    closed_ += seconds_of(told);
+}
+
+void rate_controller::wait_untold(instant now, random_source& random) {
+    // So few, and then closed before half of them came through again: that was no window, but others who took
+    // what there was.
+    if (!waiting_ && window_.is_window() && window_.of_few() && window_.closed_early()) {
+        window_ = {};
+        window_.begin(now);
+        limit_.start_anew();
+        cost_ = 0;
+    }
+    if (streak_ >= 2 || window_.used_up()) {
+        wait_in_silence(now, random);
+    } else {
+        next_ = std::max(next_, now + span_of(1 / std::max(base_, slowest)));
+        cost_ /= 2;
+    }
 }
 
 // Nothing says how long to wait. A rate limit lets the next one through soon; a window that is used up only
@@ -418,12 +428,13 @@ void rate_controller::recovered(const departure& d, instant now) {
     // longer than it had to be.
     const bool due = told_ || (window_.is_window() && window_.proven());
     // If others took what there was when the service said that it would be open, that is no refusal's price.
-    const double lost =
-        told_ && !window_.is_window() ? std::min(paused, std::max(told_wait_, 1.0) + latency_) : paused;
+    const double lost = told_ && !window_.is_window()
+                            ? std::min(paused, std::max(told_wait_, told_at_least) + latency_)
+                            : paused;
     // What the limit keeps meanwhile makes up for it, unless others take that. While it is hardly known how
     // much that is, it may be little, where a whole second was told for less.
-    const bool doubtful = told_ && told_wait_ <= told_at_least && rate_known() &&
-                          limit_.uncertainty() > hardly_known;
+    const bool doubtful =
+        told_ && told_wait_ <= told_at_least && rate_known() && limit_.uncertainty() > hardly_known;
     const double made_up = others_.present() || doubtful ? 0 : limit_.burst() / limit_.rate();
     if (!unasked) cost_ = due ? std::max(0.0, lost - made_up) : 0;
     // What seems a window may be what others leave.

@@ -67,6 +67,12 @@ class rate_controller {
     [[nodiscard]] instant parked_until() const noexcept { return parked_until_; }
 
   private:
+    /// What was thought of the limit when a refusal came, and how fast requests left then.
+    struct expectation {
+        double pace, rate, doubt;
+        bool founded;  ///< on enough that was let through
+    };
+
     [[nodiscard]] bool rate_known() const noexcept;
     [[nodiscard]] double pace(instant now) const noexcept;
     [[nodiscard]] bool sharing(instant now) const noexcept;
@@ -74,7 +80,10 @@ class rate_controller {
     [[nodiscard]] double unpaced() const noexcept;
     void forget_refusals(instant now);
     [[nodiscard]] double most_likely_rate(const departure& refused, instant now) const noexcept;
+    void look_for_others(const departure& d, const expectation& before, bool used_up);
     void wait_until(instant until, instant now);
+    void wait_as_told(std::chrono::milliseconds told, instant now, random_source& random);
+    void wait_untold(instant now, random_source& random);
     void wait_in_silence(instant now, random_source& random);
     [[nodiscard]] double in_the_long_run(instant now) const noexcept;
     [[nodiscard]] double cautious_rate(const departure& let_through, instant now) const noexcept;
