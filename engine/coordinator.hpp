@@ -110,7 +110,8 @@ class coordinator {
     [[nodiscard]] std::size_t sendable() const noexcept { return scheduler_.sendable(); }
     /// When what was appended is to be made durable: at once where few rows are left that may be sent.
     [[nodiscard]] instant sync_due(instant now) const noexcept;
-    /// The next request; only where can_send(). `reuse` is one that is done with: its memory is used again.
+    /// The next request; only where can_send(). `reuse` is one that is done with: its memory may be used
+    /// again.
     order take(instant now, http_request reuse = {});
     /// How many requests may be in flight now.
     [[nodiscard]] std::size_t window() const noexcept;

@@ -45,7 +45,8 @@ struct https_settings {
 /// What all connections of a run share: settings, TLS context and session cache.
 class https_context {
   public:
-    /// Fails (usage) when the CA file cannot be read or holds no certificate.
+    /// Fails (usage) when the CA file cannot be read or holds no certificate, or when the address holds a
+    /// character that would split a header or the request line.
     static result<std::shared_ptr<https_context>> create(https_settings settings);
     virtual ~https_context() = default;
     [[nodiscard]] virtual const https_settings& settings() const noexcept = 0;

@@ -22,6 +22,7 @@ namespace net = boost::asio;
 namespace {
 
 constexpr std::size_t rows_per_slice = 10'000;  // read at a stretch before the network gets its turn
+constexpr std::uint64_t few_rows = 16;          // to read them takes no time worth to be told of
 // Sleeping and being woken costs both sides more than a look that finds nothing: where the next event has
 // usually been handled sooner than this, the run does not sleep till it comes.
 constexpr auto short_wait = std::chrono::microseconds(30);
@@ -44,7 +45,7 @@ struct worker {
     bool reused = false;   // the connection has brought a reply
     instant idle_since{};  // while in idle_connected
     std::optional<order> todo;
-    http_request spent;  // the latest: its memory is used again
+    http_request spent;  // the latest: its memory may be used again
 };
 
 }  // namespace
@@ -79,7 +80,7 @@ struct pipeline::impl {
     std::size_t connecting = 0;
     instant timer_set_for{};
     bool pump_posted = false;
-    moment pumped{};         // when orders were handed out last
+    moment pumped{};         // the pump's latest turn
     bool finishing = false;  // finish() was called: only the journal is waited for
     bool ended = false;
     std::optional<error> storage_failure;
@@ -164,10 +165,9 @@ struct pipeline::impl {
     // `at`: now. An event that asked for the time already passes it on, as asking costs a part of every row.
     void pump(moment at) {
         if (ended) return;
-        if (!read_rows(at.wall)) {
-            post_pump();
-            at = now();
-        }
+        const std::uint64_t first = next_row;
+        if (!read_rows(at.wall)) post_pump();
+        if (next_row - first > few_rows) at = now();
         pumped = at;
         coord.prepare(at.mono);
         hand_out_orders(at.mono);

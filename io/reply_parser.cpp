@@ -98,7 +98,7 @@ struct reply_parser::impl {
     struct {
         std::string bytes;
         std::size_t body = 0;  ///< length of what follows
-        http_reply reply;      ///< the latest that began so
+        http_reply reply;      ///< what it means; the body is the latest that followed it
     } head;
     bool alike = false;        ///< the reply of this exchange began so
     unsigned unlike = 0;       ///< replies of late that did not, less those that did

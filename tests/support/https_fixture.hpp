@@ -23,10 +23,14 @@ template <typename T>
 T run(boost::asio::io_context& io, boost::asio::awaitable<T> work) {
     std::optional<T> out;
     std::exception_ptr thrown;
+    bool done = false;
     const auto keep = [&]() -> boost::asio::awaitable<void> { out.emplace(co_await std::move(work)); };
-    boost::asio::co_spawn(io, keep, [&](std::exception_ptr failed) { thrown = failed; });
+    boost::asio::co_spawn(io, keep, [&](std::exception_ptr failed) {
+        thrown = failed;
+        done = true;
+    });
     io.restart();
-    while (!out && !thrown) io.run_one();
+    while (!done) io.run_one();
     if (thrown) std::rethrow_exception(thrown);
     return std::move(*out);
 }
