@@ -15,13 +15,11 @@ struct http_request {
     std::string body;    ///< JSON; empty for none
 };
 
-using header_list = std::vector<std::pair<std::string, std::string>>;
-
 /// A complete reply. Only the headers that a decision may rest on are kept, under their lower-case names.
 struct http_reply {
     unsigned status = 0;
     std::string body;
-    header_list headers;
+    std::vector<std::pair<std::string, std::string>> headers;
 
     /// The first header of that lower-case name; empty when there is none.
     [[nodiscard]] std::string_view header(std::string_view lower_case_name) const noexcept {
