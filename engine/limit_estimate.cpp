@@ -15,6 +15,9 @@ constexpr std::size_t most_remembered = 4096;
 constexpr double enough_to_prove = 100;         // requests let through: there is such a rate
 constexpr std::ptrdiff_t enough_for_pace = 32;  // requests, to tell how fast the later half left
 constexpr double enough_admitted = 2000;        // between two marks to know a rate well
+constexpr std::size_t most_stretches_of_a_bucket = 9;
+constexpr double told_too_much = 1.01;  // seconds: services that tell how long to wait tell whole ones
+constexpr double finest_of_a_bucket = 0.0005;
 
 double seconds_of(std::chrono::nanoseconds d) {
     return std::chrono::duration<double>(d).count();
@@ -46,11 +49,18 @@ void limit_estimate::assume_rate(double rate) {
     uncertainty_ = coarsest;
 }
 
-void limit_estimate::refused(const departure& d, bool fresh, instant now, double jitter, double most_likely) {
-    add_mark(d, fresh, now);
+void limit_estimate::refused(const departure& d, bool fresh, instant now, double jitter, double most_likely,
+                             double told) {
+    add_mark(d, fresh, now, told);
     noted_.clear();
-    if (met_) return fit_rate(jitter);
+    if (met_) {
+        const bool ends_stretch = marks_.back().first.number == d.number;
+        if (ends_stretch) as_bucket_ = told > 0 && fit_as_bucket(jitter);
+        if (!as_bucket_) fit_rate(jitter);
+        return;
+    }
     met_ = true;
+    since_full_ = true;
     for (const departure& sent : admitted_)
         if (sent.at < d.at && sent.waited == d.waited) first_burst_.push_back(seconds_of(d.at - sent.at));
     const bool all_remembered = first_burst_.size() < most_remembered - 1;
@@ -91,13 +101,13 @@ void limit_estimate::start_anew() {
 }
 
 // Requests overtake each other on their way, so the refusals of one overrun are taken together.
-void limit_estimate::add_mark(const departure& d, bool fresh, instant now) {
+void limit_estimate::add_mark(const departure& d, bool fresh, instant now, double told) {
     const auto known = std::ranges::lower_bound(admitted_, d.number, {}, &departure::number);
     if (known != admitted_.end() && known->number == d.number) admitted_.erase(known);
     const auto number = static_cast<double>(d.number);
     new_stretch_ = false;
     if (marks_.empty()) {
-        marks_.push_back({d, d, now, number, number});
+        marks_.push_back({d, d, now, number, number, told});
         next_in_line_ = false;
         return;
     }
@@ -108,7 +118,10 @@ void limit_estimate::add_mark(const departure& d, bool fresh, instant now) {
     next_in_line_ = later && since < 1;
     if (fresh && since >= 1) {
         marks_.push_back({d, d, now, latest.before_last + since, latest.before_last + since});
-        if (marks_.size() > most_marks) marks_.pop_front();
+        if (marks_.size() > most_marks) {
+            marks_.pop_front();
+            since_full_ = false;
+        }
         new_stretch_ = true;
     } else if (later) {
         latest.last = d;
@@ -121,6 +134,7 @@ void limit_estimate::add_mark(const departure& d, bool fresh, instant now) {
         latest.before_first -= between + 1;
         latest.before_last -= 1;
     }
+    marks_.back().told = std::max(marks_.back().told, told);
     read_stretch(marks_.size() - 1);
 }
 
@@ -297,6 +311,49 @@ void limit_estimate::fit_rate(double jitter) {
     const bool changed = well_known && moved > 2 * uncertainty_;
     if (changed) first_burst_.clear();
     uncertainty_ = std::clamp(std::max(changed ? 1.5 * moved : 0, 1.5 * doubt), finest, coarsest);
+}
+
+// The newest first, as far as all of each is remembered.
+std::vector<bucket_stretch> limit_estimate::latest_stretches() const {
+    std::vector<bucket_stretch> stretches;
+    const auto seconds = [begin = admitted_.front().at](instant t) { return seconds_of(t - begin); };
+    const auto add = [&](instant from, instant known, instant to, bool full_at_first) {
+        bucket_stretch s{.from = seconds(from), .known = seconds(known), .to = seconds(to)};
+        s.full_at_first = full_at_first;
+        auto d = std::ranges::lower_bound(admitted_, from, {}, &departure::at);
+        for (; d != admitted_.end() && d->at < to; ++d) s.let_through.push_back(seconds(d->at));
+        stretches.push_back(std::move(s));
+    };
+    std::size_t i = marks_.size() - 1;
+    for (; i > 0 && stretches.size() < most_stretches_of_a_bucket; --i) {
+        if (!still_known(i)) return stretches;
+        add(marks_[i - 1].last.at, marks_[i - 1].known, marks_[i].first.at, false);
+    }
+    if (i == 0 && since_full_ && first_remembered_ == 0 && stretches.size() < most_stretches_of_a_bucket)
+        add(admitted_.front().at, admitted_.front().at, marks_.front().first.at, true);
+    return stretches;
+}
+
+// Three stretches that one bucket explains were hardly left by others, and tell its rate better than each its
+// own. But a bucket has no reason to ask for more than the time in which it has one more.
+bool limit_estimate::fit_as_bucket(double jitter) {
+    if (admitted_.empty()) return false;
+    const auto stretches = latest_stretches();
+    const auto fit = fit_bucket(stretches, 1 + rate_ * jitter);
+    if (!fit) return false;
+    double let_through = 0, longest_told = 0;
+    for (std::size_t n = 0; n < fit->stretches; ++n) {
+        let_through += static_cast<double>(stretches[n].let_through.size());
+        longest_told = std::max(longest_told, marks_[marks_.size() - 1 - n].told);
+    }
+    if (longest_told > told_too_much + 1 / fit->rate) return false;
+    rate_ = std::max(fit->rate, slowest);
+    burst_ = fit->burst;
+    burst_fitted_ = true;
+    uncertainty_ = std::clamp(fit->doubt, finest_of_a_bucket, coarsest);
+    weight_ = let_through;
+    once_proven_ = once_proven_ || let_through >= enough_to_prove;
+    return true;
 }
 
 }  // namespace muster

@@ -5,9 +5,11 @@
 // cell rate, sliding or fixed window). Where nothing was sent for a while in between, more may have come
 // together than the limit keeps (its burst): then the least rate is looked for with which a bucket of that
 // burst explains what was let through. The burst itself is the one with which several such stretches tell the
-// same rate.
+// same rate. Where the service tells how long to wait, a bucket is looked for that explains them all: see
+// bucket_fit.
 #pragma once
 
+#include "engine/bucket_fit.hpp"
 #include "engine/learnt_limit.hpp"
 #include "engine/outcome.hpp"
 
@@ -34,8 +36,10 @@ class limit_estimate {
     void sent(const departure& d);
     /// One that left was refused, which is known from `now` on. `fresh`: it left when the refusals before
     /// were known. `jitter`: seconds by which requests are differently long under way. `most_likely`: a rate
-    /// for want of a better one, for the first refusal.
-    void refused(const departure& d, bool fresh, instant now, double jitter, double most_likely);
+    /// for want of a better one, for the first refusal. `told`: seconds that the service asks to wait; 0: it
+    /// does not say.
+    void refused(const departure& d, bool fresh, instant now, double jitter, double most_likely,
+                 double told = 0);
     /// Likewise, of one that seems to have had another reason. It counts once count_noted() is called before
     /// the next that had not.
     void note_refusal(const departure& d, instant now);
@@ -44,6 +48,7 @@ class limit_estimate {
     void forget_refusals() {
         marks_.clear();
         noted_.clear();
+        since_full_ = false;
     }
     /// What was taken for the limit was something else: only the rate stays, as a guess.
     void start_anew();
@@ -81,6 +86,7 @@ class limit_estimate {
         instant known;        ///< when the first of them was
         double before_first;  ///< admitted of the requests sent before the first of them
         double before_last;
+        double told = 0;    ///< seconds to wait, the longest of them
         double rate = 0;    ///< of the limit, as the time since the mark before shows
         double weight = 0;  ///< the number of requests that this rests on
     };
@@ -90,7 +96,7 @@ class limit_estimate {
         instant known;
     };
 
-    void add_mark(const departure& d, bool fresh, instant now);
+    void add_mark(const departure& d, bool fresh, instant now, double told = 0);
     void read_stretch(std::size_t i);
     [[nodiscard]] double admitted_before(std::size_t i) const noexcept;
     [[nodiscard]] bool still_known(std::size_t i) const noexcept;
@@ -99,6 +105,8 @@ class limit_estimate {
     [[nodiscard]] double burst_for(double rate) const noexcept;
     void fit_burst();
     void fit_rate(double jitter);
+    [[nodiscard]] std::vector<bucket_stretch> latest_stretches() const;
+    bool fit_as_bucket(double jitter);
 
     double rate_ = 0;
     double burst_ = 0;
@@ -107,8 +115,10 @@ class limit_estimate {
     bool once_proven_ = false;
     double burst_doubt_ = 0;  ///< by how much the burst may be off, requests
     bool met_ = false;
+    bool since_full_ = false;  ///< the first of the marks ended a time that began with a full bucket
     bool burst_fitted_ =
-        false;  ///< to several stretches; before, it is what the first refusal leaves possible
+        false;                ///< to several stretches; before, it is what the first refusal leaves possible
+    bool as_bucket_ = false;  ///< the latest stretches are explained by one
     bool next_in_line_ = false;
     bool new_stretch_ = false;            ///< ended with the latest refusal
     std::deque<mark> marks_;              ///< in the order of departure

@@ -14,12 +14,12 @@ constexpr double accepted_per_flight = 64;  // one more in flight for so many ac
 constexpr double surely_many = 1e6;         // requests in flight: no limit of ours
 constexpr double finest = 0.0025;           // probing beyond a well-known rate begins with so much
 constexpr double dear = 0.05;               // seconds: a refusal that costs more is worth being avoided
-constexpr double least_margin = 0.005;      // below a well-known rate, where refusals cost time
-constexpr double part_of_doubt = 0.3;   // of how much the rate is in doubt, below one that is not well known
-constexpr double steepest = 1.4;        // growth of the pace: a doubling in half a second
-constexpr double share_of_burst = 0.8;  // used after waiting and lateness: it may be estimated too high
-constexpr double sure_burst = 4;        // requests: a smaller one may be none at all
-constexpr auto timer_lateness = 10ms;   // more than that says that the host was busy
+constexpr double part_of_doubt = 0.3;  // of how much the rate is in doubt, below it where refusals cost time
+constexpr double least_margin = 0.001, most_margin = 0.01;  // but at least and at most so much of it
+constexpr double steepest = 1.4;                            // growth of the pace: a doubling in half a second
+constexpr double share_of_burst = 0.8;     // used after waiting and lateness: it may be estimated too high
+constexpr double sure_burst = 4;           // requests: a smaller one may be none at all
+constexpr auto timer_lateness = 10ms;      // more than that says that the host was busy
 constexpr double longest_lateness = 0.05;  // seconds that are made up for
 constexpr auto relearn_after = 10min;
 constexpr double no_time = 0.01;        // seconds: a try that is answered sooner costs nothing
@@ -132,7 +132,8 @@ double rate_controller::unpaced() const noexcept {
 // doubt ends in a refusal soon, whatever it begins with.
 double rate_controller::below_limit() const noexcept {
     return limit_.rate() *
-           (1 - (cost_ > dear ? std::max(part_of_doubt * limit_.uncertainty(), least_margin) : 0));
+           (1 -
+            (cost_ > dear ? std::clamp(part_of_doubt * limit_.uncertainty(), least_margin, most_margin) : 0));
 }
 
 void rate_controller::forget_refusals(instant now) {
@@ -255,7 +256,7 @@ void rate_controller::throttled(const departure& d, instant now, const limit_hin
         .rate = limit_.rate(),
         .doubt = limit_.uncertainty(),
         .founded = limited_ && limit_.weight() >= 20};
-    limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now));
+    limit_.refused(d, fresh, now, spread_, most_likely_rate(d, now), hint.wait ? seconds_of(*hint.wait) : 0);
     if (fresh) streak_ = limit_.next_in_line() ? streak_ + 1 : 1;
     const bool new_episode = fresh && streak_ == 1 && !waiting_;
     if (!limited_) {

@@ -53,13 +53,13 @@ class paced_user {
                     if (laid_to_other)
                         estimate.note_refusal(sent[seen].d, at(known_at));
                     else
-                        estimate.refused(sent[seen].d, fresh, at(known_at), jitter, pace);
+                        estimate.refused(sent[seen].d, fresh, at(known_at), jitter, pace, told);
                     fresh = false;
                 }
             }
             for (; seen < sent.size(); ++seen)
                 if (!limit.admit(sent[seen].arrival))
-                    estimate.refused(sent[seen].d, false, at(known_at), jitter, pace);
+                    estimate.refused(sent[seen].d, false, at(known_at), jitter, pace, told);
             --refusals;
             now_ += wait;
             waited_ += wait;
@@ -67,6 +67,7 @@ class paced_user {
     }
 
     limit_estimate estimate;
+    double told = 0;          ///< seconds that the service asks to wait
     std::size_t at_once = 0;  ///< so many leave at the pace `fast` when a wait is over
     double fast = 0;
     double growth = 0;  ///< of the pace, as a logarithm each second
@@ -93,6 +94,43 @@ TEST_CASE("estimate: rate and burst of a bucket, from stretches of different pac
             CHECK(user.estimate.burst() < 1.6 * burst);
             CHECK(std::abs(std::log(user.estimate.rate() / rate)) < 2 * user.estimate.uncertainty());
         }
+}
+
+TEST_CASE("estimate: the third refusal that has a second waited tells a bucket's rate to a hundredth") {
+    const auto after_three = [](double rate, double burst, double told, double wait) {
+        sim::token_bucket limit(rate, burst);
+        paced_user user;
+        user.told = told;
+        user.at_once = static_cast<std::size_t>(burst / 2);
+        user.fast = 20 * rate;
+        for (const double faster : {2.0, 1.5, 1.03}) user.work(limit, faster * rate, wait, 1);
+        return user.estimate;
+    };
+    for (const double burst : {10.0, 40.0})
+        for (const double rate : {50.0, 300.0}) {
+            CAPTURE(burst);
+            CAPTURE(rate);
+            const auto bucket = after_three(rate, burst, 1, 1);
+            CHECK(bucket.rate() == doctest::Approx(rate).epsilon(0.01));
+            CHECK(bucket.burst() == doctest::Approx(burst).epsilon(0.1));
+            CHECK(bucket.uncertainty() < 0.01);
+            // One of so many a second has nobody wait for half a minute: that says as much as silence.
+            CHECK(after_three(rate, burst, 30, 30).rate() == after_three(rate, burst, 0, 30).rate());
+            CHECK(after_three(rate, burst, 1, 30).rate() != after_three(rate, burst, 0, 30).rate());
+        }
+}
+
+TEST_CASE("estimate: a bucket that changes is learnt anew though one explained all before") {
+    for (const double change : {0.5, 2.0}) {
+        CAPTURE(change);
+        sim::token_bucket before(100, 20), after(100 * change, 20);
+        paced_user user;
+        user.told = 1;
+        for (const double faster : {2.0, 1.5, 1.1, 1.05}) user.work(before, faster * 100, 1, 1);
+        CHECK(user.estimate.uncertainty() < 0.01);
+        for (const double faster : {1.5, 1.2, 1.1}) user.work(after, faster * 100 * change, 1, 1);
+        CHECK(user.estimate.rate() == doctest::Approx(100 * change).epsilon(0.1));
+    }
 }
 
 TEST_CASE("estimate: requests that overtake each other and refusals that are known late") {

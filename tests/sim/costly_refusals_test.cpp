@@ -59,3 +59,35 @@ TEST_CASE("costly refusals: a limit that keeps nothing is used, also where repli
             CHECK(static_cast<double>(r.total(0, 60).accepted) > 0.3 * 60 * 50);
         }
 }
+
+TEST_CASE("costly refusals: a bucket is known by the third, so that hardly any follows") {
+    std::vector<double> goodput;
+    for (unsigned seed = 1; seed <= 40; ++seed) {
+        token_bucket limit(50, 10);
+        scenario s;
+        s.told = hint::retry_after;
+        const auto r = simulate(s, limit, {.latency = 0.002 * (1 + seed % 10)}, {}, seed);
+        goodput.push_back(static_cast<double>(r.total().accepted) / limit.allowance(60));
+        CHECK(r.total().throttled < 12);
+    }
+    std::ranges::sort(goodput);
+    CHECK(goodput[goodput.size() / 2] > 0.952);
+    CHECK(goodput[goodput.size() / 10] > 0.94);
+}
+
+TEST_CASE("costly refusals: a share of what they tell is kept to") {
+    constexpr unsigned seeds = 100;
+    unsigned far_off = 0;
+    for (unsigned seed = 1; seed <= seeds; ++seed) {
+        CAPTURE(seed);
+        token_bucket limit(200, 20);
+        scenario s;
+        s.told = hint::retry_after;
+        s.max_share = 60;
+        const auto r = simulate(s, limit, {.latency = 0.001 * seed}, {}, seed);
+        const double share = static_cast<double>(r.total().accepted) / limit.allowance(60);
+        CHECK(share < 0.75);
+        far_off += share > 0.65 || share < 0.52 ? 1 : 0;
+    }
+    CHECK(far_off <= 2);
+}
